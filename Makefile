@@ -1,0 +1,22 @@
+# `make` explains itself. Cargo does the building and knows what is up to date; nothing here is a file.
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check bench
+
+help: ## Show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## Try the product on simulated accounts; ONCE=1 ends after the show
+	cargo run --locked -p grok2api -- demo $(if $(ONCE),--once)
+
+run: ## Build for production and serve (settings: ./grok2api.toml, GROK2API_*, ARGS=--help)
+	cargo run --release --locked -p grok2api -- serve $(ARGS)
+
+test: ## Check, then run all tests; installs missing tools and starts missing database servers
+	scripts/test
+
+check: ## Format, lints, documentation, dependencies, container file; runs no test
+	scripts/check
+
+bench: ## Measure beside nginx with release builds; ARGS='--rounds 1 --workloads w1' for a short run
+	cargo build --release --locked -p grok2api -p grok2api-bench
+	target/release/grok2api-bench run --gateway target/release/grok2api $(ARGS)

@@ -1,0 +1,45 @@
+//! The router: every operation, its document, and the edge around them.
+
+use std::sync::Arc;
+
+use poem::endpoint::BoxEndpoint;
+use poem::http::header;
+use poem::{EndpointExt, Response, Route, endpoint::make_sync};
+use poem_openapi::{ContactObject, LicenseObject, OpenApiService};
+
+use crate::chat::ChatApi;
+use crate::edge::Edge;
+use crate::models::ModelsApi;
+use crate::operation::OperationApi;
+use crate::routes::Routes;
+use crate::state::AppState;
+
+fn service() -> OpenApiService<(ChatApi, ModelsApi, OperationApi), ()> {
+    OpenApiService::new((ChatApi, ModelsApi, OperationApi), "grok2api", env!("CARGO_PKG_VERSION"))
+        .description("One OpenAI-compatible endpoint in front of a pool of your own Grok accounts.")
+        .license(LicenseObject::new("MIT"))
+        .contact(ContactObject::new().name("grok2api"))
+}
+
+/// The OpenAPI document, as JSON.
+pub fn openapi_document() -> String {
+    service().spec()
+}
+
+/// The whole HTTP surface.
+pub fn app(state: AppState) -> BoxEndpoint<'static, Response> {
+    let service = service();
+    let spec: Arc<str> = service.spec().into();
+    let routes = Arc::new(Routes::from_spec(&spec));
+    let document = make_sync(move |_| json_text(&spec));
+    let paths = Route::new()
+        .at("/openapi.json", poem::get(document))
+        .nest("/docs", service.scalar())
+        .nest("/", service)
+        .data(state);
+    Edge::new(paths, routes).map_to_response().boxed()
+}
+
+fn json_text(text: &str) -> Response {
+    Response::builder().header(header::CONTENT_TYPE, "application/json").body(text.to_owned())
+}

@@ -1,0 +1,196 @@
+//! JSON request bodies: capped, timed, parsed straight into their type.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use poem::http::{StatusCode, header};
+use poem::{Body, Request, RequestBody, Result};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
+use poem_openapi::types::Type;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use serde::de::DeserializeOwned;
+
+use crate::error::ApiError;
+use crate::state::AppState;
+
+/// A JSON body of type `T`. Poem-openapi's own goes through a `Value` and reads without a cap.
+#[derive(Debug)]
+pub(crate) struct JsonBody<T>(pub T);
+
+impl<'a, T: DeserializeOwned + Type> ApiExtractor<'a> for JsonBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    const PARAM_IS_REQUIRED: bool = true;
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
+        Some(MetaRequest { description: None, content, required: true })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> Result<Self> {
+        let state = request.data::<AppState>().ok_or_else(ApiError::internal)?;
+        check_headers(request)?;
+        let limits = state.body_limits;
+        let body = body.take().map_err(|_| ApiError::internal())?;
+        let bytes = read(body, limits.max_bytes, limits.timeout).await?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+fn check_headers(request: &Request) -> Result<(), ApiError> {
+    let unsupported = |message: &str| {
+        ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", "unsupported_media_type", message)
+    };
+    if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
+        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
+    {
+        return Err(unsupported("Compressed request bodies are not accepted."));
+    }
+    let Some(content_type) = request.headers().get(header::CONTENT_TYPE) else {
+        return Err(unsupported("Send the body as JSON, with the header `Content-Type: application/json`."));
+    };
+    let essence = content_type.to_str().unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if is_json {
+        Ok(())
+    } else {
+        Err(unsupported("Send the body as JSON, with the header `Content-Type: application/json`."))
+    }
+}
+
+/// Reads a body of at most `max_bytes`, counting what arrives and not what was announced.
+async fn read(body: Body, max_bytes: usize, timeout: Duration) -> Result<Bytes, ApiError> {
+    let mut stream = body.into_bytes_stream();
+    let whole = async {
+        let Some(first) = stream.next().await else { return Ok(Bytes::new()) };
+        let first = first.map_err(|_| broken())?;
+        if first.len() > max_bytes {
+            return Err(too_large(max_bytes));
+        }
+        let Some(second) = stream.next().await else { return Ok(first) };
+        let mut all = BytesMut::from(&first[..]);
+        all.extend_from_slice(&second.map_err(|_| broken())?);
+        while let Some(piece) = stream.next().await {
+            if all.len() > max_bytes {
+                break;
+            }
+            all.extend_from_slice(&piece.map_err(|_| broken())?);
+        }
+        if all.len() > max_bytes { Err(too_large(max_bytes)) } else { Ok(all.freeze()) }
+    };
+    tokio::time::timeout(timeout, whole).await.unwrap_or_else(|_| {
+        Err(ApiError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "invalid_request_error",
+            "request_timeout",
+            "The request's body did not arrive in time.",
+        ))
+    })
+}
+
+fn broken() -> ApiError {
+    ApiError::new(
+        StatusCode::BAD_REQUEST,
+        "invalid_request_error",
+        "incomplete_body",
+        "The request's body broke off.",
+    )
+}
+
+fn too_large(max_bytes: usize) -> ApiError {
+    let message = format!("The request's body is larger than {max_bytes} bytes.");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", "request_too_large", message)
+}
+
+/// Parses; only a body that fails is parsed again to find out which member is at fault.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let error = match serde_json::from_slice::<T>(bytes) {
+        Ok(parsed) => return Ok(parsed),
+        Err(error) => error,
+    };
+    if !error.is_data() {
+        let mut answer = ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_request_error",
+            "invalid_json",
+            format!("The body is not valid JSON: {error}."),
+        );
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            "The body is empty; send a JSON object.".clone_into(&mut answer.body.message);
+        }
+        return Err(answer);
+    }
+    let deserializer = &mut serde_json::Deserializer::from_slice(bytes);
+    let (param, message) = match serde_path_to_error::deserialize::<_, T>(deserializer) {
+        Err(error) => (error.path().to_string(), error.inner().to_string()),
+        Ok(_) => (".".to_owned(), error.to_string()),
+    };
+    Err(data_error(&param, &message))
+}
+
+fn data_error(path: &str, message: &str) -> ApiError {
+    let message = message.split(" at line ").next().unwrap_or(message);
+    if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        let param = if path == "." { field.to_owned() } else { format!("{path}.{field}") };
+        let text = format!("Missing required parameter: '{param}'.");
+        return ApiError::invalid(param, "missing_required_parameter", text);
+    }
+    let param = if path == "." { String::new() } else { path.to_owned() };
+    let text = if param.is_empty() {
+        format!("The body is not what this endpoint expects: {message}.")
+    } else {
+        format!("Invalid value for '{param}': {message}.")
+    };
+    let mut error = ApiError::invalid(param.clone(), "invalid_value", text);
+    if param.is_empty() {
+        error.body.param = None;
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Sample {
+        #[expect(dead_code, reason = "only its type matters here")]
+        model: String,
+        #[expect(dead_code, reason = "only its type matters here")]
+        messages: Vec<Inner>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Inner {
+        #[expect(dead_code, reason = "only its type matters here")]
+        role: String,
+    }
+
+    fn fault(body: &str) -> (Option<String>, String) {
+        let Err(error) = parse::<Sample>(body.as_bytes()) else { return (None, String::new()) };
+        (error.body.param, error.body.code.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_bad_body_names_the_member_at_fault() {
+        assert_eq!(fault("{"), (None, "invalid_json".into()));
+        assert_eq!(fault(""), (None, "invalid_json".into()));
+        assert_eq!(fault("[]").1, "invalid_value");
+        assert_eq!(fault(r#"{"model":"m"}"#), (Some("messages".into()), "missing_required_parameter".into()));
+        assert_eq!(
+            fault(r#"{"model":"m","messages":[{"role":"user"},{}]}"#),
+            (Some("messages[1].role".into()), "missing_required_parameter".into())
+        );
+        assert_eq!(fault(r#"{"model":1,"messages":[]}"#), (Some("model".into()), "invalid_value".into()));
+    }
+}

@@ -1,0 +1,211 @@
+//! The body of a streamed answer: polls the gateway, gathers what is there, writes once.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use grok2api_gateway::{ChatStream, Step};
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::encode::ChunkEncoder;
+use super::report::{Outcome, Report};
+use super::response::Usage;
+use crate::error::ApiError;
+
+/// Silence after which a comment keeps the connection alive.
+const PING_AFTER: Duration = Duration::from_secs(15);
+const PING: &[u8] = b": ping\n\n";
+const DONE: &[u8] = b"data: [DONE]\n\n";
+/// Frames that follow each other faster than this are a burst: what else is there is gathered before writing.
+const BURST: Duration = Duration::from_millis(1);
+/// Turns of the run queue that a burst is gathered for.
+const GATHER_TURNS: u8 = 2;
+
+/// What follows the choices of an answer.
+pub(crate) struct Ending {
+    /// The chunk with the usage up to the usage object, when the client asked for it.
+    pub(crate) usage_head: Option<String>,
+    pub(crate) prompt_tokens: u64,
+}
+
+/// A streamed answer of one or more choices.
+pub(crate) struct SseBody {
+    choices: Vec<Option<ChatStream<ChunkEncoder>>>,
+    running: usize,
+    ending: Ending,
+    out: BytesMut,
+    completion_tokens: u64,
+    reasoning_tokens: u64,
+    last_frame: Instant,
+    gathered: u8,
+    last_write: Instant,
+    ping: Pin<Box<Sleep>>,
+    cut_off: Pin<Box<WaitForCancellationFutureOwned>>,
+    over: bool,
+    report: Report,
+}
+
+impl SseBody {
+    pub(crate) fn new(
+        choices: Vec<ChatStream<ChunkEncoder>>,
+        ending: Ending,
+        cut_off: WaitForCancellationFutureOwned,
+        report: Report,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            running: choices.len(),
+            choices: choices.into_iter().map(Some).collect(),
+            ending,
+            out: BytesMut::new(),
+            completion_tokens: 0,
+            reasoning_tokens: 0,
+            last_frame: now - BURST,
+            gathered: 0,
+            last_write: now,
+            ping: Box::pin(tokio::time::sleep(PING_AFTER)),
+            cut_off: Box::pin(cut_off),
+            over: false,
+            report,
+        }
+    }
+
+    /// Polls every running choice once; true when something moved.
+    fn advance(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        for at in 0..self.choices.len() {
+            let Some(stream) = &mut self.choices[at] else { continue };
+            let polled = stream.poll_step(cx);
+            stream.sink_mut().drain_into(&mut self.out);
+            match polled {
+                Poll::Pending => {}
+                Poll::Ready(Ok(Step::More)) => moved = true,
+                Poll::Ready(Ok(Step::Finished)) => {
+                    moved = true;
+                    self.close(at);
+                }
+                Poll::Ready(Err(error)) => {
+                    self.report.outcome = Outcome::Failed(error.kind.as_str());
+                    self.fail(&error.into());
+                    return true;
+                }
+            }
+        }
+        if moved && self.running == 0 && !self.over {
+            self.complete();
+        }
+        moved
+    }
+
+    /// Takes the figures of a choice that has ended.
+    fn close(&mut self, at: usize) {
+        let Some(mut stream) = self.choices[at].take() else { return };
+        let encoder = stream.sink_mut();
+        self.reasoning_tokens += encoder.reasoning_tokens.tokens();
+        self.completion_tokens += encoder.content_tokens.tokens() + encoder.reasoning_tokens.tokens();
+        self.report.finish = encoder.finish;
+        self.running -= 1;
+    }
+
+    fn complete(&mut self) {
+        self.over = true;
+        self.report.outcome = Outcome::Completed;
+        if let Some(head) = self.ending.usage_head.take() {
+            let usage = Usage::estimated(self.ending.prompt_tokens, self.completion_tokens, self.reasoning_tokens);
+            self.out.extend_from_slice(head.as_bytes());
+            self.out.extend_from_slice(&serde_json::to_vec(&usage).unwrap_or_default());
+            self.out.extend_from_slice(b"}\n\n");
+        }
+        self.out.extend_from_slice(DONE);
+    }
+
+    /// An event with the error, and no `[DONE]`: what came before is not a whole answer.
+    fn fail(&mut self, error: &ApiError) {
+        self.over = true;
+        for at in 0..self.choices.len() {
+            if let Some(stream) = &mut self.choices[at] {
+                stream.sink_mut().close_think();
+                stream.sink_mut().drain_into(&mut self.out);
+                self.close(at);
+            }
+        }
+        self.out.extend_from_slice(b"data: ");
+        self.out.extend_from_slice(&error.to_json());
+        self.out.extend_from_slice(b"\n\n");
+    }
+
+    /// In a burst, lets other tasks run first, so that one write takes several frames. A lone frame never waits.
+    fn gathers(&mut self, now: Instant, cx: &Context<'_>) -> bool {
+        if self.over || self.gathered >= GATHER_TURNS || now.duration_since(self.last_frame) >= BURST {
+            return false;
+        }
+        self.gathered += 1;
+        cx.waker().wake_by_ref();
+        true
+    }
+
+    fn write(&mut self, now: Instant) -> Bytes {
+        self.gathered = 0;
+        self.last_frame = now;
+        self.last_write = now;
+        self.out.split().freeze()
+    }
+
+    fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        if self.cut_off.as_mut().poll(cx).is_ready() {
+            self.report.outcome = Outcome::Failed("shutting_down");
+            self.fail(&grok2api_gateway::GatewayError::ShuttingDown.into());
+            return Poll::Ready(self.write(Instant::now()));
+        }
+        while self.ping.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            let due = self.last_write + PING_AFTER;
+            if now >= due {
+                self.last_write = now;
+                self.ping.as_mut().reset(now + PING_AFTER);
+                return Poll::Ready(Bytes::from_static(PING));
+            }
+            self.ping.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for SseBody {
+    /// The client has what it has; what ran on for it is counted, then dropped with its account.
+    fn drop(&mut self) {
+        for at in 0..self.choices.len() {
+            self.close(at);
+        }
+        self.report.completion_tokens = self.completion_tokens;
+    }
+}
+
+impl Stream for SseBody {
+    type Item = Result<Bytes, std::io::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.over && this.out.is_empty() {
+            return Poll::Ready(None);
+        }
+        let moved = !this.over && this.advance(cx);
+        if this.out.is_empty() {
+            if moved {
+                // Lines without output: come back for more, but let others run in between.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            return this.poll_quiet(cx).map(|bytes| Some(Ok(bytes)));
+        }
+        let now = Instant::now();
+        if this.gathers(now, cx) {
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Ok(this.write(now))))
+    }
+}

@@ -1,0 +1,73 @@
+//! A collected answer as one chat completion.
+
+use grok2api_config::ReasoningFormat;
+use grok2api_gateway::upstream::event::FinishReason;
+use grok2api_gateway::usage::TokenEstimate;
+use grok2api_gateway::{Answer, id};
+
+use super::encode::finish_reason;
+use super::render::MediaLinks;
+use super::response::{AssistantMessage, Choice, FunctionCallOut, ToolCallOut};
+
+/// Estimated tokens of one answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tokens {
+    pub(crate) completion: u64,
+    pub(crate) reasoning: u64,
+}
+
+/// Renders one answer as a choice, in the same form that its streamed deltas would add up to.
+pub(crate) fn choice(
+    index: u32,
+    answer: &Answer,
+    format: ReasoningFormat,
+    legacy_functions: bool,
+    links: &MediaLinks,
+) -> (Choice, Tokens) {
+    let collected = &answer.collected;
+    let reasoning = collected.reasoning();
+    let content = answer.json.clone().unwrap_or_else(|| collected.rendered(|path| links.of(path)));
+    let calls: Vec<FunctionCallOut> = collected
+        .tool_calls
+        .iter()
+        .map(|call| FunctionCallOut { name: call.name.clone(), arguments: call.arguments.clone() })
+        .collect();
+    let tokens = count(&content, reasoning, &calls);
+    let content = match format {
+        ReasoningFormat::ThinkTags if !reasoning.is_empty() => format!("<think>\n{reasoning}\n</think>\n{content}"),
+        ReasoningFormat::ThinkTags | ReasoningFormat::ReasoningContent | ReasoningFormat::Hidden => content,
+    };
+    let shown = format == ReasoningFormat::ReasoningContent && !reasoning.is_empty();
+    let has_calls = !calls.is_empty();
+    let (tool_calls, function_call) = if legacy_functions { (None, calls.into_iter().next()) } else { (tool_calls(calls), None) };
+    let message = AssistantMessage {
+        role: "assistant",
+        content: (!has_calls || !content.is_empty()).then_some(content),
+        reasoning_content: shown.then(|| reasoning.to_owned()),
+        refusal: None,
+        annotations: Vec::new(),
+        tool_calls,
+        function_call,
+    };
+    let finish_reason = finish_reason(collected.finish.unwrap_or(FinishReason::Stop), legacy_functions);
+    (Choice { index, message, logprobs: None, finish_reason }, tokens)
+}
+
+fn tool_calls(calls: Vec<FunctionCallOut>) -> Option<Vec<ToolCallOut>> {
+    if calls.is_empty() {
+        return None;
+    }
+    Some(calls.into_iter().map(|function| ToolCallOut { id: id::tool_call_id(), kind: "function", function }).collect())
+}
+
+fn count(content: &str, reasoning: &str, calls: &[FunctionCallOut]) -> Tokens {
+    let mut text = TokenEstimate::default();
+    text.add(content);
+    for call in calls {
+        text.add(&call.name);
+        text.add(&call.arguments);
+    }
+    let mut thought = TokenEstimate::default();
+    thought.add(reasoning);
+    Tokens { completion: text.tokens() + thought.tokens(), reasoning: thought.tokens() }
+}

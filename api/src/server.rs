@@ -1,0 +1,144 @@
+//! The listener: sockets tuned for streams, a cap on connections, deadlines for headers, an orderly end.
+//!
+//! Poem's own server sets none of these, so connections are served by hyper here and only requests go through poem.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use poem::endpoint::BoxEndpoint;
+use poem::http::uri::Scheme;
+use poem::web::{LocalAddr, RemoteAddr};
+use poem::{Addr, Endpoint, Response};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::state::AppState;
+
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bounds a header block and what is buffered for a client that reads slowly.
+const MAX_BUFFER: usize = 64 * 1024;
+const MAX_HEADERS: usize = 100;
+/// A peer that vanished without a word is noticed this long after a write.
+const USER_TIMEOUT: Duration = Duration::from_secs(15);
+const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// After streams were told to end, their last event gets this long to reach the client.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How a server listens and ends.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerOptions {
+    /// Most connections at the same time; more wait in the system's queue.
+    pub max_connections: usize,
+    /// How long open streams may go on after a shutdown began.
+    pub grace: Duration,
+}
+
+/// Serves until `shutdown` is cancelled, then ends in order: no new connections, open streams get their grace, then an
+/// error event, then the connection closes.
+///
+/// # Errors
+/// The listener's address cannot be read.
+pub async fn serve(
+    listener: TcpListener,
+    app: BoxEndpoint<'static, Response>,
+    state: AppState,
+    options: ServerOptions,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let local = listener.local_addr()?;
+    let app = Arc::new(app);
+    let places = Arc::new(Semaphore::new(options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let connections = TaskTracker::new();
+    let mut backoff = ACCEPT_BACKOFF.0;
+    loop {
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => place,
+            () = shutdown.cancelled() => break,
+        };
+        let Ok(place) = place else { break };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.cancelled() => break,
+        };
+        match accepted {
+            Ok((socket, peer)) => {
+                backoff = ACCEPT_BACKOFF.0;
+                tune(&socket);
+                let connection = serve_connection(socket, peer, local, Arc::clone(&app), shutdown.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: trying again at once would only burn the processor.
+                tracing::warn!(%error, "cannot accept connections");
+                tokio::time::sleep(backoff).await;
+                backoff = (backoff * 2).min(ACCEPT_BACKOFF.1);
+            }
+        }
+    }
+    drop(listener);
+    state.start_draining();
+    connections.close();
+    if tokio::time::timeout(options.grace, connections.wait()).await.is_err() {
+        state.cut_off.cancel();
+        if tokio::time::timeout(LAST_WORDS, connections.wait()).await.is_err() {
+            tracing::warn!(open = connections.len(), "connections were cut");
+        }
+    }
+    Ok(())
+}
+
+fn tune(socket: &TcpStream) {
+    let tuned = socket.set_nodelay(true);
+    let reference = socket2::SockRef::from(socket);
+    #[cfg(target_os = "linux")]
+    let tuned = tuned.and_then(|()| reference.set_tcp_user_timeout(Some(USER_TIMEOUT)));
+    let keepalive = socket2::TcpKeepalive::new().with_time(USER_TIMEOUT * 2);
+    if let Err(error) = tuned.and_then(|()| reference.set_tcp_keepalive(&keepalive)) {
+        tracing::debug!(%error, "a socket could not be tuned");
+    }
+}
+
+async fn serve_connection(
+    socket: TcpStream,
+    peer: SocketAddr,
+    local: SocketAddr,
+    app: Arc<BoxEndpoint<'static, Response>>,
+    shutdown: CancellationToken,
+) {
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let app = Arc::clone(&app);
+        async move {
+            let addresses = (LocalAddr(Addr::SocketAddr(local)), RemoteAddr(Addr::SocketAddr(peer)), Scheme::HTTP);
+            let request = (request, addresses.0, addresses.1, addresses.2).into();
+            let response = app.get_response(request).await;
+            Ok::<hyper::Response<_>, Infallible>(response.into())
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_BUFFER)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(socket), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

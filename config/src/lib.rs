@@ -1,0 +1,21 @@
+//! What the operator set: start-up configuration, runtime settings, the model table and the keys that protect secrets.
+
+pub mod client_key;
+pub mod models;
+pub mod secret;
+pub mod settings;
+mod spec;
+pub mod startup;
+pub mod vault;
+
+pub use models::{FIRST_SEEN, ModelSpec, ModelTable, Tier};
+pub use settings::{
+    ChatSettings, GlobalSettings, GrokSettings, ImageMode, LogLevel, PoolSettings, ReasoningFormat, SettingInfo,
+    SettingProblem, SettingValue, Settings, SettingsError, SettingsHandle, Strategy,
+};
+pub use spec::Refusal;
+pub use startup::{
+    ConfigEntry, ConfigError, FetchConfig, KeyProblem, Loaded, LogConfig, LogFormat, Provenance, ServerConfig, Source,
+    StartUp, StartUpFlags, StorageMode, Surroundings, UpstreamConfig, Warning,
+};
+pub use vault::{Vault, VaultError};

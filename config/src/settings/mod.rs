@@ -1,0 +1,33 @@
+//! Settings that may change while the process runs.
+
+mod apply;
+mod chat;
+mod describe;
+mod global;
+mod grok;
+mod handle;
+mod pool;
+
+pub use apply::{SettingProblem, SettingValue, SettingsError};
+pub use chat::{ChatSettings, ReasoningFormat};
+pub use describe::SettingInfo;
+pub use global::{GlobalSettings, ImageMode, LogLevel};
+pub use grok::GrokSettings;
+pub use handle::SettingsHandle;
+pub use pool::{PoolSettings, Strategy};
+
+pub(crate) use apply::{find, keys, specs};
+pub(crate) use describe::shown;
+
+/// All runtime settings, one consistent snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// `[global]`: how we present ourselves.
+    pub global: GlobalSettings,
+    /// `[grok]`: how we deal with the Grok web service and who may use us.
+    pub grok: GrokSettings,
+    /// `[chat]`: how chat requests are turned into prompts and answers.
+    pub chat: ChatSettings,
+    /// `[pool]`: how accounts are chosen.
+    pub pool: PoolSettings,
+}

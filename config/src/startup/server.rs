@@ -1,0 +1,79 @@
+//! `[server]`: limits of the HTTP server.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::StartUp;
+use crate::spec::{Shape, Spec, accept};
+
+/// `[server]`: limits of the HTTP server.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Largest request body, in bytes. Default 33 554 432; 1 024 to 1 073 741 824.
+    pub max_body_bytes: usize,
+    /// Most connections at the same time. Default 10 000; 1 to 1 000 000. The file descriptor limit may lower it.
+    pub max_connections: usize,
+    /// Longest time a request body may take to arrive, in seconds. Default 60; 1 to 3600.
+    pub request_timeout_secs: u64,
+    /// How long answers under way may go on after a stop signal, in seconds. Default 30; 0 to 3600.
+    pub shutdown_grace_secs: u64,
+    /// Bearer token that `/metrics` asks for; `None` leaves it to the caller's address.
+    pub metrics_token: Option<SecretString>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 33_554_432,
+            max_connections: 10_000,
+            request_timeout_secs: 60,
+            shutdown_grace_secs: 30,
+            metrics_token: None,
+        }
+    }
+}
+
+pub(super) const SPECS: &[Spec<StartUp>] = &[
+    Spec {
+        key: "server.max_body_bytes",
+        doc: "Largest request body, in bytes (1024 to 1073741824).",
+        shape: Shape::Whole,
+        secret: false,
+        read: |startup| json!(startup.server.max_body_bytes),
+        write: |startup, value| accept::whole(value, 1024, 1 << 30).map(|bytes| startup.server.max_body_bytes = bytes),
+    },
+    Spec {
+        key: "server.max_connections",
+        doc: "Most connections at the same time (1 to 1000000).",
+        shape: Shape::Whole,
+        secret: false,
+        read: |startup| json!(startup.server.max_connections),
+        write: |startup, value| accept::whole(value, 1, 1_000_000).map(|most| startup.server.max_connections = most),
+    },
+    Spec {
+        key: "server.request_timeout_secs",
+        doc: "Longest time a request body may take to arrive, in seconds (1 to 3600).",
+        shape: Shape::Whole,
+        secret: false,
+        read: |startup| json!(startup.server.request_timeout_secs),
+        write: |startup, value| accept::whole(value, 1, 3600).map(|secs| startup.server.request_timeout_secs = secs),
+    },
+    Spec {
+        key: "server.shutdown_grace_secs",
+        doc: "How long answers under way may go on after a stop signal, in seconds (0 to 3600).",
+        shape: Shape::Whole,
+        secret: false,
+        read: |startup| json!(startup.server.shutdown_grace_secs),
+        write: |startup, value| accept::whole(value, 0, 3600).map(|secs| startup.server.shutdown_grace_secs = secs),
+    },
+    Spec {
+        key: "server.metrics_token",
+        doc: "Bearer token that /metrics asks for: 8 to 256 visible characters.",
+        shape: Shape::Text,
+        secret: true,
+        read: |startup| json!(startup.server.metrics_token.as_ref().map(ExposeSecret::expose_secret)),
+        write: |startup, value| {
+            accept::client_key(value).map(|token| startup.server.metrics_token = accept::present(token))
+        },
+    },
+];

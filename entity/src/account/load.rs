@@ -1,0 +1,51 @@
+//! Reading the whole pool, page by page.
+
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::{Column, Entity, Model};
+use crate::account_budget;
+
+/// An account with what it may still do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// The account.
+    pub account: Model,
+    /// Its budgets, by name.
+    pub budgets: Vec<account_budget::Model>,
+}
+
+/// The accounts after the id `after` with their budgets, at most `limit`, oldest first; an empty list is the end.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn load_page(db: &impl ConnectionTrait, after: Option<Uuid>, limit: u64) -> Result<Vec<Loaded>, DbErr> {
+    let mut query = Entity::find().order_by_asc(Column::Id).limit(limit);
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(after));
+    }
+    let accounts = query.all(db).await?;
+    with_budgets(db, accounts).await
+}
+
+/// Adds the budgets to accounts that are in the order of their ids.
+pub(super) async fn with_budgets(db: &impl ConnectionTrait, accounts: Vec<Model>) -> Result<Vec<Loaded>, DbErr> {
+    let (Some(first), Some(last)) = (accounts.first(), accounts.last()) else { return Ok(Vec::new()) };
+    // A range instead of a list of ids: one short statement, however long the page is.
+    let budgets = account_budget::Entity::find()
+        .filter(account_budget::Column::AccountId.between(first.id, last.id))
+        .order_by_asc(account_budget::Column::AccountId)
+        .order_by_asc(account_budget::Column::Budget)
+        .all(db)
+        .await?;
+    let mut budgets = budgets.into_iter().peekable();
+    let merged = accounts.into_iter().map(|account| {
+        while budgets.next_if(|budget| budget.account_id < account.id).is_some() {}
+        let mut own = Vec::new();
+        while let Some(budget) = budgets.next_if(|budget| budget.account_id == account.id) {
+            own.push(budget);
+        }
+        Loaded { account, budgets: own }
+    });
+    Ok(merged.collect())
+}

@@ -1,0 +1,13 @@
+//! Table `account`: one row per account of the pool.
+
+mod insert;
+mod list;
+mod load;
+mod model;
+mod record;
+
+pub use insert::{Inserted, NewAccount, insert, insert_many};
+pub use list::{Filter, Page, count, delete, find, find_by_fingerprints, known_fingerprints, list};
+pub use load::{Loaded, load_page};
+pub use model::{ActiveModel, Column, Entity, Kind, Model, PrimaryKey, Relation, Status, decode_tags, encode_tags};
+pub use record::{StateChange, record_states};

@@ -1,0 +1,72 @@
+//! Why a request could not be served.
+
+use std::time::Duration;
+
+use grok2api_upstream::attachment::AttachmentError;
+use grok2api_upstream::error::UpstreamError;
+
+use crate::emulate::json::JsonFault;
+use crate::prompt::PromptError;
+
+/// What went wrong, told so that the caller knows what to change: the request, the wait, or the pool.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The model table has no such model.
+    #[error("The model `{model}` does not exist or is not offered by this gateway.")]
+    ModelNotFound {
+        /// As the client spelled it.
+        model: String,
+    },
+    /// The messages cannot be turned into a prompt.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    /// A picture of the request cannot be used.
+    #[error(transparent)]
+    Attachment(#[from] AttachmentError),
+    /// The pool holds no account in service for this model.
+    #[error("No account in the pool can serve this model.")]
+    NoAccount,
+    /// Every account that could serve the model is limited.
+    #[error("Every account that can serve this model is limited. Try again later.")]
+    AccountsLimited {
+        /// Time until the first is expected back.
+        retry_after: Duration,
+    },
+    /// Every account that could serve the model stayed busy for as long as a request may wait.
+    #[error("Every account that can serve this model is busy. Try again shortly.")]
+    Busy,
+    /// Too many requests are waiting for an account.
+    #[error("Too many requests are waiting. Try again shortly.")]
+    Overloaded,
+    /// An account's secret cannot be opened with the keys at hand.
+    #[error("No account in the pool can serve this model.")]
+    Sealed,
+    /// The upstream refused or broke off.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The model did not produce the JSON that was asked for, also when asked again.
+    #[error("The model's answer is not the JSON that was asked for: {0}")]
+    InvalidJson(#[source] JsonFault),
+    /// The process is going down.
+    #[error("The server is shutting down.")]
+    ShuttingDown,
+}
+
+impl GatewayError {
+    /// Short name for logs and metrics, from a closed list.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ModelNotFound { .. } => "model_not_found",
+            Self::Prompt(_) => "invalid_prompt",
+            Self::Attachment(_) => "invalid_attachment",
+            Self::NoAccount => "no_available_account",
+            Self::AccountsLimited { .. } => "accounts_limited",
+            Self::Busy => "accounts_busy",
+            Self::Overloaded => "server_overloaded",
+            Self::Sealed => "sealed_account",
+            Self::Upstream(error) => error.kind.as_str(),
+            Self::InvalidJson(_) => "invalid_json_from_upstream",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+}

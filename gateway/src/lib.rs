@@ -1,0 +1,28 @@
+//! How one request is served: model, account, upstream, events; with the only retry layer.
+
+mod answer;
+mod attempt;
+mod chain;
+mod deadline;
+pub mod emulate;
+mod error;
+mod gateway;
+pub mod id;
+mod prepare;
+pub mod prompt;
+pub mod request;
+mod retry;
+pub mod settings_store;
+
+mod stream;
+pub mod usage;
+mod verify;
+
+pub use answer::Answer;
+pub use error::GatewayError;
+pub use gateway::{Gateway, Parts};
+pub use grok2api_pool as pool;
+pub use grok2api_upstream as upstream;
+pub use prepare::Prepared;
+pub use stream::{ChatStream, Facts, Step};
+pub use verify::reading;

@@ -1,0 +1,18 @@
+//! The list of all steps.
+
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+/// All steps in their order. A step that was released is never changed; a new one is a file and a line here.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(crate::m20261122_000001_create_account::Migration),
+            Box::new(crate::m20261122_000002_create_account_budget::Migration),
+            Box::new(crate::m20261122_000003_create_setting::Migration),
+            Box::new(crate::m20261122_000004_create_meta::Migration),
+        ]
+    }
+}

@@ -1,0 +1,299 @@
+//! The table of accounts and its lanes; every method runs under the pool's lock.
+
+use std::collections::HashMap;
+
+use grok2api_config::{ModelTable, Tier};
+
+use crate::account::{AccountId, AccountSeed, Status};
+use crate::memory::lane::Lane;
+use crate::memory::slot::{Budget, Defaults, Slot};
+use crate::state::{Census, Policy};
+use crate::strategy;
+use crate::want::{BudgetIx, Grant, ReserveError, Want};
+
+/// Accounts whose window has passed that one reservation puts back, at most: the cost of a wave is spread.
+const REVIVED_AT_ONCE: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) slots: Vec<Option<Slot>>,
+    pub(super) by_id: HashMap<AccountId, u32>,
+    free: Vec<u32>,
+    generations: u32,
+    pub(super) names: Vec<String>,
+    /// Ascending distinct call costs, by budget.
+    costs: Vec<Vec<u32>>,
+    /// By budget, then tier.
+    lanes: Vec<[Lane; 2]>,
+    policy: Policy,
+    pub(super) dirty: Vec<u32>,
+    /// Unix milliseconds of the latest condemnations, for the wave brake.
+    pub(super) expired_at: Vec<i64>,
+}
+
+pub(super) fn tier_ix(tier: Tier) -> usize {
+    match tier {
+        Tier::Basic => 0,
+        Tier::Super => 1,
+    }
+}
+
+impl Table {
+    pub(super) fn new(models: &ModelTable, policy: Policy) -> Self {
+        let names: Vec<String> = models.budgets().into_iter().map(str::to_owned).collect();
+        let costs: Vec<Vec<u32>> = names
+            .iter()
+            .map(|name| {
+                let mut costs: Vec<u32> =
+                    models.iter().filter(|m| m.rate_limit_model == *name).map(|m| m.cost.max(1)).collect();
+                costs.sort_unstable();
+                costs.dedup();
+                costs
+            })
+            .collect();
+        let lanes = costs.iter().map(|costs| [Lane::new(costs.len()), Lane::new(costs.len())]).collect();
+        Self {
+            slots: Vec::new(),
+            by_id: HashMap::new(),
+            free: Vec::new(),
+            generations: 0,
+            names,
+            costs,
+            lanes,
+            policy,
+            dirty: Vec::new(),
+            expired_at: Vec::new(),
+        }
+    }
+
+    /// Ranks everybody anew when the operator changed the rules.
+    pub(super) fn set_policy(&mut self, policy: Policy) {
+        if self.policy == policy {
+            return;
+        }
+        self.policy = policy;
+        for (lanes, costs) in self.lanes.iter_mut().zip(&self.costs) {
+            *lanes = [Lane::new(costs.len()), Lane::new(costs.len())];
+        }
+        let slots = 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        match strategy::end(policy.strategy) {
+            strategy::End::LeastRecent => slots.for_each(|slot| self.rank(slot, false)),
+            // The last one ranked is served first: the oldest account.
+            strategy::End::MostRecent => slots.rev().for_each(|slot| self.rank(slot, false)),
+        }
+    }
+
+    /// Looks again at accounts whose cooling or window has ended.
+    pub(super) fn revive_due(&mut self, budget: BudgetIx, tier: Tier, now_ms: i64) {
+        for _ in 0..REVIVED_AT_ONCE {
+            let Some(slot) = self.lanes[usize::from(budget.0)][tier_ix(tier)].pop_due(now_ms) else { return };
+            self.roll(slot, now_ms);
+        }
+    }
+
+    /// Brings an account up to the present and ranks it anew.
+    pub(super) fn roll(&mut self, slot: u32, now_ms: i64) {
+        if let Some(account) = &mut self.slots[slot as usize] {
+            account.roll(now_ms);
+            for budget in &mut account.budgets {
+                budget.roll(now_ms);
+            }
+        }
+        self.rank(slot, false);
+    }
+
+    pub(super) fn reserve(&mut self, want: &Want<'_>, tier: Tier, now_ms: i64) -> Result<Grant, ReserveError> {
+        let budget = usize::from(want.budget.0);
+        let level = self.level_for(budget, want.cost);
+        let end = strategy::end(self.policy.strategy);
+        let lane = &self.lanes[budget][tier_ix(tier)];
+        let usable = |slot: u32| {
+            want.exclude.is_empty()
+                || self.slots[slot as usize].as_ref().is_some_and(|account| !want.exclude.contains(&account.id))
+        };
+        let Some(slot) = lane.best(level, end, usable) else {
+            return Err(self.lanes[budget][tier_ix(tier)].refusal(level, now_ms));
+        };
+        let Some(account) = &mut self.slots[slot as usize] else { return Err(ReserveError::Empty) };
+        account.in_flight += 1;
+        account.use_count += 1;
+        account.unsaved_uses += 1;
+        account.last_used_ms = Some(now_ms);
+        account.budgets[budget].charge(want.cost, now_ms);
+        let grant = Grant {
+            account: account.id,
+            slot,
+            generation: account.generation,
+            budget: want.budget,
+            cost: want.cost,
+            sealed: account.sealed.clone(),
+        };
+        self.mark_dirty(slot);
+        self.rank(slot, true);
+        Ok(grant)
+    }
+
+    /// Puts an account where it belongs in every lane of its tier.
+    pub(super) fn rank(&mut self, slot: u32, touch: bool) {
+        let Some(account) = &self.slots[slot as usize] else { return };
+        for (at, lanes) in self.lanes.iter_mut().enumerate() {
+            let standing =
+                account.standing(at, &self.costs[at], self.policy.strategy, self.policy.max_in_flight);
+            lanes[tier_ix(account.tier)].set(slot, standing, account.budgets[at].reset_at_ms, touch);
+        }
+    }
+
+    pub(super) fn upsert(&mut self, seed: AccountSeed, now_ms: i64) {
+        let known = self.by_id.get(&seed.id).copied();
+        if let Some(slot) = known
+            && self.slots[slot as usize].as_ref().is_some_and(|account| account.tier != seed.tier)
+        {
+            self.vacate_lanes(slot);
+        }
+        let slot = known.or_else(|| self.free.pop()).unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        let running = self.slots[slot as usize].as_ref().map(|account| (account.in_flight, account.generation));
+        let (in_flight, generation) = running.unwrap_or_else(|| {
+            self.generations += 1;
+            (0, self.generations)
+        });
+        let never_used = seed.last_used_ms.is_none();
+        self.by_id.insert(seed.id, slot);
+        self.slots[slot as usize] = Some(self.build(seed, generation, in_flight));
+        self.roll(slot, now_ms);
+        if known.is_none() && never_used && strategy::end(self.policy.strategy) == strategy::End::MostRecent {
+            self.rank_first(slot);
+        }
+    }
+
+    fn build(&self, seed: AccountSeed, generation: u32, in_flight: u32) -> Slot {
+        let budgets = self
+            .names
+            .iter()
+            .zip(&self.costs)
+            .map(|(name, _)| {
+                seed.budgets
+                    .iter()
+                    .find(|budget| budget.budget == *name)
+                    .map_or_else(|| Budget::full(defaults(seed.tier, name)), Budget::from_seed)
+            })
+            .collect();
+        Slot {
+            id: seed.id,
+            generation,
+            tier: seed.tier,
+            sealed: seed.sealed,
+            status: seed.status,
+            refusals: seed.refusals,
+            in_flight,
+            failed_count: seed.failed_count,
+            last_failure: seed.last_failure,
+            use_count: seed.use_count,
+            unsaved_uses: seed.unsaved_uses,
+            last_used_ms: seed.last_used_ms,
+            budgets,
+            dirty: false,
+        }
+    }
+
+    /// Under a strategy that serves the account used last, strangers queue up behind: first come, first filled.
+    fn rank_first(&mut self, slot: u32) {
+        let Some(account) = &self.slots[slot as usize] else { return };
+        for (at, lanes) in self.lanes.iter_mut().enumerate() {
+            let standing =
+                account.standing(at, &self.costs[at], self.policy.strategy, self.policy.max_in_flight);
+            lanes[tier_ix(account.tier)].set_first(slot, standing, account.budgets[at].reset_at_ms);
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: AccountId) {
+        let Some(slot) = self.by_id.remove(&id) else { return };
+        self.vacate_lanes(slot);
+        self.slots[slot as usize] = None;
+        self.free.push(slot);
+    }
+
+    fn vacate_lanes(&mut self, slot: u32) {
+        for lanes in &mut self.lanes {
+            for lane in lanes {
+                lane.set(slot, crate::memory::slot::Standing::Out, None, false);
+            }
+        }
+    }
+
+    fn level_for(&self, budget: usize, cost: u32) -> u8 {
+        let below = self.costs[budget].iter().take_while(|step| **step < cost).count();
+        u8::try_from(below + 1).unwrap_or(u8::MAX)
+    }
+
+    pub(super) fn mark_dirty(&mut self, slot: u32) {
+        if let Some(account) = &mut self.slots[slot as usize]
+            && !account.dirty
+        {
+            account.dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+
+    pub(super) fn take_dirty(&mut self, limit: usize) -> Vec<AccountSeed> {
+        let keep = self.dirty.len().saturating_sub(limit);
+        let taken = self.dirty.split_off(keep);
+        taken
+            .into_iter()
+            .filter_map(|slot| {
+                let account = self.slots[slot as usize].as_mut()?;
+                account.dirty = false;
+                let seed = account.to_seed(&self.names);
+                account.unsaved_uses = 0;
+                Some(seed)
+            })
+            .collect()
+    }
+
+    /// Takes back changes that could not be written.
+    pub(super) fn keep_dirty(&mut self, changes: &[AccountSeed]) {
+        for change in changes {
+            let Some(&slot) = self.by_id.get(&change.id) else { continue };
+            if let Some(account) = self.slots[slot as usize].as_mut() {
+                account.unsaved_uses += change.unsaved_uses;
+            }
+            self.mark_dirty(slot);
+        }
+    }
+
+    pub(super) fn ids(&self) -> Vec<AccountId> {
+        self.by_id.keys().copied().collect()
+    }
+
+    pub(super) fn inspect(&mut self, id: AccountId, now_ms: i64) -> Option<(AccountSeed, u32)> {
+        let slot = *self.by_id.get(&id)?;
+        self.roll(slot, now_ms);
+        self.slots[slot as usize].as_ref().map(|account| (account.to_seed(&self.names), account.in_flight))
+    }
+
+    pub(super) fn census(&self) -> Census {
+        let mut census = Census::default();
+        for account in self.slots.iter().flatten() {
+            match account.status {
+                Status::Active => census.active += 1,
+                Status::Cooling { .. } => census.cooling += 1,
+                Status::Expired { .. } => census.expired += 1,
+                Status::Disabled => census.disabled += 1,
+            }
+            census.paying += usize::from(account.tier == Tier::Super);
+            census.in_flight += account.in_flight as usize;
+        }
+        census
+    }
+}
+
+/// What a budget that was never read is taken to hold.
+fn defaults(tier: Tier, budget: &str) -> Defaults {
+    match tier {
+        Tier::Basic => Defaults { total: 80, window_secs: 72_000 },
+        Tier::Super if budget.ends_with("-heavy") => Defaults { total: 20, window_secs: 7_200 },
+        Tier::Super => Defaults { total: 140, window_secs: 7_200 },
+    }
+}

@@ -1,0 +1,242 @@
+//! The pool and its rows: loading at the start, following the operator's changes, writing state off the hot path.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use grok2api_config::{Strategy, Tier};
+use grok2api_entity::account::{self, Kind, Loaded, StateChange};
+use grok2api_entity::{account_budget, meta};
+use rand::seq::SliceRandom;
+use sea_orm::{DatabaseConnection, DbErr, TransactionTrait};
+use tokio_util::sync::CancellationToken;
+
+use crate::account::{AccountSeed, BudgetSeed, Status};
+use crate::clock::Clock;
+use crate::state::PoolState;
+
+/// Row of table `meta` that the operator's commands count up when they change the set of accounts.
+pub const ACCOUNTS_VERSION: &str = "accounts_version";
+
+const PAGE: u64 = 2_000;
+/// Accounts written in one transaction.
+const BATCH: usize = 500;
+const FLUSH_EVERY: Duration = Duration::from_secs(2);
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+
+/// Fills an empty pool from the database; returns the number of accounts.
+///
+/// Accounts that rank alike start in random order, so that restarts do not favour the oldest; `fill_first` keeps theirs.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn load(db: &DatabaseConnection, state: &dyn PoolState, strategy: Strategy) -> Result<usize, DbErr> {
+    let mut seeds = read_all(db).await?;
+    if strategy != Strategy::FillFirst {
+        seeds.shuffle(&mut rand::rng());
+    }
+    let count = seeds.len();
+    for seed in seeds {
+        state.upsert(seed);
+    }
+    Ok(count)
+}
+
+async fn read_all(db: &DatabaseConnection) -> Result<Vec<AccountSeed>, DbErr> {
+    let mut seeds = Vec::new();
+    let mut after = None;
+    loop {
+        let page = account::load_page(db, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(seeds) };
+        after = Some(last.account.id);
+        seeds.extend(page.into_iter().map(seed));
+    }
+}
+
+fn seed(row: Loaded) -> AccountSeed {
+    let account = row.account;
+    let reason = account.status_reason.clone().unwrap_or_default();
+    let (status, refusals) = match account.status {
+        account::Status::Active => (Status::Active, 0),
+        account::Status::Cooling => (Status::Cooling { until_ms: account.status_until.unwrap_or(0), reason }, 1),
+        account::Status::Expired => (Status::Expired { reason }, 2),
+        account::Status::Disabled => (Status::Disabled, 0),
+    };
+    AccountSeed {
+        id: account.id,
+        tier: match account.kind {
+            Kind::Sso => Tier::Basic,
+            Kind::SsoSuper => Tier::Super,
+        },
+        sealed: account.secret.into(),
+        status,
+        refusals,
+        failed_count: account.failed_count,
+        last_failure: account.last_failure_at.map(|at| (at, account.last_failure_reason.unwrap_or_default())),
+        use_count: account.use_count,
+        unsaved_uses: 0,
+        last_used_ms: account.last_used_at,
+        budgets: row.budgets.into_iter().map(budget_seed).collect(),
+    }
+}
+
+fn budget_seed(row: account_budget::Model) -> BudgetSeed {
+    BudgetSeed {
+        budget: row.budget,
+        remaining: row.remaining,
+        total: row.total,
+        window_secs: row.window_secs,
+        read_at_ms: row.read_at,
+        reset_at_ms: row.reset_at,
+        cooling_until_ms: row.cooling_until,
+        measured: row.source == account_budget::Source::Measured,
+    }
+}
+
+/// Writes all changes of the pool's state; returns the number of accounts written.
+///
+/// # Errors
+/// When the database refuses: what was not written stays marked and is written the next time.
+pub async fn flush(db: &DatabaseConnection, state: &dyn PoolState, clock: &Clock) -> Result<usize, DbErr> {
+    let mut written = 0;
+    loop {
+        let changes = state.take_dirty(BATCH);
+        if changes.is_empty() {
+            return Ok(written);
+        }
+        if let Err(error) = write(db, &changes, clock.now_ms()).await {
+            state.keep_dirty(&changes);
+            return Err(error);
+        }
+        written += changes.len();
+    }
+}
+
+async fn write(db: &DatabaseConnection, changes: &[AccountSeed], now_ms: i64) -> Result<(), DbErr> {
+    let states: Vec<StateChange> = changes.iter().map(|change| state_change(change, now_ms)).collect();
+    let budgets: Vec<account_budget::Model> = changes.iter().flat_map(budget_rows).collect();
+    let transaction = db.begin().await?;
+    account::record_states(&transaction, &states).await?;
+    account_budget::record(&transaction, &budgets).await?;
+    transaction.commit().await
+}
+
+fn state_change(change: &AccountSeed, now_ms: i64) -> StateChange {
+    let (status, reason, until) = match &change.status {
+        Status::Active => (account::Status::Active, None, None),
+        Status::Cooling { until_ms, reason } => (account::Status::Cooling, Some(reason.clone()), Some(*until_ms)),
+        Status::Expired { reason } => (account::Status::Expired, Some(reason.clone()), None),
+        Status::Disabled => (account::Status::Disabled, None, None),
+    };
+    StateChange {
+        id: change.id,
+        status,
+        status_reason: reason,
+        status_until: until,
+        failed_count: change.failed_count,
+        last_failure_at: change.last_failure.as_ref().map(|(at, _)| *at),
+        last_failure_reason: change.last_failure.as_ref().map(|(_, reason)| reason.clone()),
+        uses: change.unsaved_uses,
+        last_used_at: change.last_used_ms,
+        updated_at: now_ms,
+    }
+}
+
+fn budget_rows(change: &AccountSeed) -> impl Iterator<Item = account_budget::Model> {
+    change.budgets.iter().map(|budget| account_budget::Model {
+        account_id: change.id,
+        budget: budget.budget.clone(),
+        unit: if budget.budget.ends_with("-heavy") { "calls" } else { "tokens" }.to_owned(),
+        remaining: budget.remaining,
+        total: budget.total,
+        window_secs: budget.window_secs,
+        read_at: budget.read_at_ms,
+        reset_at: budget.reset_at_ms,
+        cooling_until: budget.cooling_until_ms,
+        source: if budget.measured { account_budget::Source::Measured } else { account_budget::Source::Estimated },
+    })
+}
+
+/// Writes changes every two seconds, and once more at the end.
+pub async fn keep_flushing(db: DatabaseConnection, state: Arc<dyn PoolState>, clock: Clock, stop: CancellationToken) {
+    loop {
+        let over = tokio::select! {
+            () = tokio::time::sleep(FLUSH_EVERY) => false,
+            () = stop.cancelled() => true,
+        };
+        if let Err(error) = flush(&db, &*state, &clock).await {
+            tracing::warn!(%error, "the pool's state could not be written; it is kept and written later");
+        }
+        if over {
+            return;
+        }
+    }
+}
+
+/// Takes over accounts that the operator's commands added, removed or switched on and off, within a second or so.
+pub async fn keep_following(db: DatabaseConnection, state: Arc<dyn PoolState>, stop: CancellationToken) {
+    let mut seen = version(&db).await.unwrap_or_default();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(FOLLOW_EVERY) => {}
+            () = stop.cancelled() => return,
+        }
+        let Ok(now) = version(&db).await else { continue };
+        if now == seen {
+            continue;
+        }
+        match follow(&db, &*state).await {
+            Ok((added, removed)) => {
+                seen = now;
+                tracing::info!(added, removed, "accounts changed");
+            }
+            Err(error) => tracing::warn!(%error, "changed accounts could not be read; tried again shortly"),
+        }
+    }
+}
+
+async fn version(db: &DatabaseConnection) -> Result<Option<String>, DbErr> {
+    meta::get(db, ACCOUNTS_VERSION).await
+}
+
+/// Brings the pool in line with the rows; what is known about accounts that stay is newer than their rows and is kept.
+async fn follow(db: &DatabaseConnection, state: &dyn PoolState) -> Result<(usize, usize), DbErr> {
+    let rows = read_all(db).await?;
+    let known: HashSet<_> = state.ids().into_iter().collect();
+    let stored: HashSet<_> = rows.iter().map(|seed| seed.id).collect();
+    let mut added = 0;
+    for row in rows {
+        if !known.contains(&row.id) {
+            state.upsert(row);
+            added += 1;
+        } else if let Some((live, _)) = state.inspect(row.id)
+            && let Some(changed) = merged(&live, row)
+        {
+            state.upsert(changed);
+        }
+    }
+    let mut removed = 0;
+    for gone in known.difference(&stored) {
+        state.remove(*gone);
+        removed += 1;
+    }
+    Ok((added, removed))
+}
+
+/// The live account with what only an operator changes: its tier, its credential, and whether it is in service.
+fn merged(live: &AccountSeed, row: AccountSeed) -> Option<AccountSeed> {
+    let out = |status: &Status| matches!(status, Status::Disabled | Status::Expired { .. });
+    let revived = matches!(live.status, Status::Expired { .. } | Status::Disabled) && !out(&row.status);
+    let switched_off = row.status == Status::Disabled && live.status != Status::Disabled;
+    if row.tier == live.tier && row.sealed == live.sealed && !revived && !switched_off {
+        return None;
+    }
+    let mut changed = live.clone();
+    changed.tier = row.tier;
+    changed.sealed = row.sealed;
+    if revived || switched_off {
+        changed.status = row.status;
+        changed.refusals = row.refusals;
+    }
+    Some(changed)
+}

@@ -1,0 +1,40 @@
+//! Which ids stand for what: derived from a seed, so that the same question gets the same bytes.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use uuid::Uuid;
+
+/// A number that depends on nothing but the parts.
+pub(crate) fn seed(parts: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    parts.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// An id for one purpose within a seed.
+pub(crate) fn id(seed_value: u64, purpose: &str) -> Uuid {
+    let high = seed(&(seed_value, purpose));
+    let low = seed(&(high, purpose));
+    Uuid::from_u64_pair(high, low)
+}
+
+/// The user id behind an account's name: the second part of all its asset paths.
+pub(crate) fn user_id(account: &str) -> Uuid {
+    id(seed(account), "user")
+}
+
+/// The id of an account's n-th upload. Its first group names the account, so that a foreign id is noticed.
+pub(crate) fn upload_id(account: &str, number: u64) -> Uuid {
+    let high = (u64::from(upload_mark(account)) << 32) | (seed(&(account, number, "upload")) >> 32);
+    Uuid::from_u64_pair(high, seed(&(number, account)))
+}
+
+/// Whether an upload id was issued to this account.
+pub(crate) fn owns_upload(account: &str, upload: &str) -> bool {
+    Uuid::try_parse(upload).is_ok_and(|upload| (upload.as_u64_pair().0 >> 32) == u64::from(upload_mark(account)))
+}
+
+fn upload_mark(account: &str) -> u32 {
+    let [a, b, c, d, ..] = seed(&(account, "upload")).to_be_bytes();
+    u32::from_be_bytes([a, b, c, d])
+}

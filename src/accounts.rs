@@ -1,0 +1,70 @@
+//! Adding accounts to the store and telling running processes about it.
+
+use anyhow::Result;
+use grok2api_config::{Tier, Vault};
+use grok2api_entity::account::{Inserted, Kind, NewAccount, Status, insert_many};
+use grok2api_entity::{connect, meta};
+use grok2api_pool::persist::ACCOUNTS_VERSION;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+use secrecy::{ExposeSecret, SecretString};
+
+/// What all accounts of one addition have in common.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// Tier of the subscription.
+    pub tier: Tier,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// Free text.
+    pub note: String,
+    /// Unix milliseconds.
+    pub created_at: i64,
+}
+
+/// The row of a new account: its secret sealed for this row alone.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn new_account(vault: &Vault, token: &SecretString, template: &Template) -> Result<NewAccount> {
+    let id = NewAccount::new_id();
+    let text = token.expose_secret();
+    let hint = if text.chars().count() >= 12 { text.chars().skip(text.chars().count() - 4).collect() } else { String::new() };
+    Ok(NewAccount {
+        id,
+        kind: match template.tier {
+            Tier::Basic => Kind::Sso,
+            Tier::Super => Kind::SsoSuper,
+        },
+        secret: vault.seal("account", &id.to_string(), "secret", text.as_bytes())?,
+        fingerprint: vault.fingerprint(text.as_bytes()),
+        hint,
+        status: Status::Active,
+        status_reason: None,
+        tags: template.tags.clone(),
+        note: template.note.clone(),
+        created_at: template.created_at,
+    })
+}
+
+/// Adds accounts in one transaction; known ones stay as they are.
+///
+/// # Errors
+/// The database refuses: nothing was added then.
+pub async fn add(db: &DatabaseConnection, vault: &Vault, tokens: &[SecretString], template: &Template) -> Result<Inserted> {
+    let rows = tokens.iter().map(|token| new_account(vault, token, template)).collect::<Result<Vec<_>>>()?;
+    let work = connect::begin_write(db).await?;
+    let inserted = insert_many(&work, rows).await?;
+    announce_change(&work).await?;
+    work.commit().await?;
+    Ok(inserted)
+}
+
+/// Tells running processes that the set of accounts changed; part of the transaction that changes it.
+///
+/// # Errors
+/// The database refuses.
+pub async fn announce_change(db: &impl ConnectionTrait) -> Result<()> {
+    let version: i64 = meta::get(db, ACCOUNTS_VERSION).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    meta::set(db, ACCOUNTS_VERSION, &(version + 1).to_string()).await?;
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! The command line: what can be asked for, and the commands that do their work and end.
+
+mod args;
+mod config;
+mod healthcheck;
+mod key;
+mod migrate;
+mod outcome;
+mod output;
+mod run;
+mod settings;
+mod table;
+mod token;
+
+pub(crate) use args::{Cli, Command};
+pub(crate) use outcome::report;
+pub(crate) use run::run;

@@ -1,0 +1,166 @@
+//! Bringing accounts into the pool: sealed, each once.
+
+use grok2api_config::{ModelTable, Tier};
+use grok2api_entity::account::{self, NewAccount, Status};
+use grok2api_entity::account_budget::{self, Source};
+use grok2api_entity::connect::begin_write;
+use sea_orm::ConnectionTrait;
+use secrecy::ExposeSecret;
+use uuid::Uuid;
+
+use super::intake::Entry;
+use crate::accounts::{Template, announce_change, new_account};
+use crate::cli::output::Output;
+use crate::store::Store;
+
+/// Accounts sealed and written between two looks at the progress.
+const CHUNK: usize = 1000;
+/// Length of a budget's window in seconds and its size in units, by tier (protocol page "grok-web-quota" §2).
+const BASIC_WINDOW_SECS: i64 = 72_000;
+const BASIC_TOTAL: i64 = 80;
+const SUPER_WINDOW_SECS: i64 = 7200;
+const SUPER_TOTAL: i64 = 140;
+const HEAVY_TOTAL: i64 = 20;
+
+/// What became of the accounts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Enrolled {
+    /// New in the pool.
+    pub(super) added: u64,
+    /// In the pool already; left as they are.
+    pub(super) known: u64,
+}
+
+/// When the input was true, and what it may be about.
+pub(super) struct Circumstances<'a> {
+    /// Now, in Unix milliseconds.
+    pub(super) now_ms: i64,
+    /// When the numbers of the input were written.
+    pub(super) written_ms: i64,
+    /// The models whose budgets the numbers belong to.
+    pub(super) models: &'a ModelTable,
+}
+
+/// An account with the fingerprints by which the pool may know it, the current one first.
+struct Candidate {
+    entry: Entry,
+    fingerprints: Vec<String>,
+}
+
+/// How many of the accounts are new; changes nothing.
+pub(super) async fn preview(store: &Store, entries: Vec<Entry>) -> anyhow::Result<Enrolled> {
+    let total = entries.len() as u64;
+    let unknown = unknown(store, entries).await?.len() as u64;
+    Ok(Enrolled { added: unknown, known: total - unknown })
+}
+
+/// Adds the accounts that are new, all of them or none; running servers take them over within seconds.
+pub(super) async fn enrol(
+    store: &Store,
+    entries: Vec<Entry>,
+    circumstances: &Circumstances<'_>,
+    output: &mut Output,
+) -> anyhow::Result<Enrolled> {
+    let total = entries.len();
+    let mut rest = unknown(store, entries).await?.into_iter();
+    let new = rest.len();
+    let work = begin_write(&store.db).await?;
+    let mut added = 0;
+    loop {
+        let chunk: Vec<Candidate> = rest.by_ref().take(CHUNK).collect();
+        if chunk.is_empty() {
+            break;
+        }
+        added += add(store, &work, chunk, circumstances).await?;
+        output.progress(&format!("{} of {new} accounts", new - rest.len()))?;
+    }
+    output.progress("")?;
+    if added > 0 {
+        announce_change(&work).await?;
+    }
+    work.commit().await?;
+    Ok(Enrolled { added, known: total as u64 - added })
+}
+
+/// Those of the accounts that the pool does not have, under the current or a former master key.
+async fn unknown(store: &Store, entries: Vec<Entry>) -> anyhow::Result<Vec<Candidate>> {
+    let mut candidates: Vec<Candidate> = entries
+        .into_iter()
+        .map(|entry| Candidate {
+            fingerprints: store.vault.fingerprints(entry.token.expose_secret().as_bytes()),
+            entry,
+        })
+        .collect();
+    let all: Vec<String> = candidates.iter().flat_map(|candidate| candidate.fingerprints.clone()).collect();
+    let known = account::known_fingerprints(&store.db, &all).await?;
+    candidates.retain(|candidate| !candidate.fingerprints.iter().any(|fingerprint| known.contains(fingerprint)));
+    Ok(candidates)
+}
+
+async fn add(
+    store: &Store,
+    work: &impl ConnectionTrait,
+    chunk: Vec<Candidate>,
+    circumstances: &Circumstances<'_>,
+) -> anyhow::Result<u64> {
+    let mut accounts = Vec::with_capacity(chunk.len());
+    let mut budgets = Vec::new();
+    for Candidate { entry, .. } in chunk {
+        let account = row(store, &entry, circumstances.now_ms)?;
+        budgets.extend(estimates(account.id, &entry, circumstances));
+        accounts.push(account);
+    }
+    let inserted = account::insert_many(work, accounts).await?;
+    account_budget::record(work, &budgets).await?;
+    Ok(inserted.added)
+}
+
+fn row(store: &Store, entry: &Entry, now_ms: i64) -> anyhow::Result<NewAccount> {
+    let template = Template {
+        tier: entry.tier,
+        tags: entry.tags.clone(),
+        note: entry.note.clone(),
+        created_at: entry.created_at.unwrap_or(now_ms),
+    };
+    let mut account = new_account(&store.vault, &entry.token, &template)?;
+    if entry.expired {
+        (account.status, account.status_reason) = (Status::Expired, Some("imported".to_owned()));
+    }
+    Ok(account)
+}
+
+/// What the old gateway believed, as estimates of its time: they end by themselves when their window is over.
+///
+/// It kept one number for all normal models, whichever was used last.
+fn estimates(id: Uuid, entry: &Entry, circumstances: &Circumstances<'_>) -> Vec<account_budget::Model> {
+    let (window_secs, total) = match entry.tier {
+        Tier::Basic => (BASIC_WINDOW_SECS, BASIC_TOTAL),
+        Tier::Super => (SUPER_WINDOW_SECS, SUPER_TOTAL),
+    };
+    let mut budgets = Vec::new();
+    for model in circumstances.models.iter() {
+        let is_heavy = model.tier == Tier::Super;
+        let (known, total, unit) =
+            if is_heavy { (entry.heavy_remaining, HEAVY_TOTAL, "calls") } else { (entry.remaining, total, "tokens") };
+        let fits = !is_heavy || entry.tier == Tier::Super;
+        let is_new = !budgets.iter().any(|budget: &account_budget::Model| budget.budget == model.rate_limit_model);
+        if let Some(remaining) = known
+            && fits
+            && is_new
+        {
+            budgets.push(account_budget::Model {
+                account_id: id,
+                budget: model.rate_limit_model.clone(),
+                unit: unit.to_owned(),
+                remaining,
+                total: total.max(remaining),
+                window_secs,
+                read_at: circumstances.written_ms,
+                reset_at: Some(circumstances.written_ms + window_secs * 1000),
+                cooling_until: None,
+                source: Source::Estimated,
+            });
+        }
+    }
+    budgets
+}

@@ -1,0 +1,10 @@
+//! Which roles a process plays: the wiring of the rooms, and the commands.
+
+pub mod accounts;
+mod cli;
+pub mod demo;
+pub mod entry;
+pub mod house;
+pub mod serve;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,67 @@
+//! `grok2api serve`: the whole gateway in one process.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use grok2api_config::StartUp;
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::house::House;
+
+/// Serves until the process is told to end.
+///
+/// # Errors
+/// The store cannot be opened or the address is taken.
+pub async fn serve(startup: &StartUp) -> Result<()> {
+    let mut house = House::open(startup).await?;
+    house.state.metrics = grok2api_api::metrics::install().ok();
+    let listener = TcpListener::bind(startup.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}: is another server running there?", startup.listen))?;
+    announce(&house, listener.local_addr()?);
+    let stop = CancellationToken::new();
+    end_on_signal(stop.clone())?;
+    house.serve(listener, stop).await
+}
+
+/// The first signal ends in order, the second at once.
+fn end_on_signal(stop: CancellationToken) -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        for is_last in [false, true] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if is_last {
+                tracing::warn!("told twice: ending at once");
+                std::process::exit(1);
+            }
+            tracing::info!("ending: open answers may finish");
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
+
+fn announce(house: &House, address: SocketAddr) {
+    let census = house.gateway.pool().state().census();
+    tracing::info!(
+        address = %address,
+        version = env!("CARGO_PKG_VERSION"),
+        storage = "file",
+        accounts = census.total(),
+        usable = census.active,
+        "ready: the OpenAI base URL is http://{address}/v1, the documentation is at http://{address}/docs"
+    );
+    if census.total() == 0 {
+        tracing::warn!("the pool is empty: add accounts with `grok2api token add` or `grok2api token import`");
+    }
+    if house.gateway.settings().load().grok.api_key.expose_secret().is_empty() {
+        tracing::warn!("no client key is set, so nobody gets in: make one with `grok2api key create`");
+    }
+}

@@ -1,0 +1,168 @@
+//! The official OpenAI libraries against a running gateway: what they make of every answer and every error.
+//!
+//! Each test starts gateways whose only accounts misbehave in one way, installs the library at the version that is
+//! pinned in `tests/sdk/` (once, below the target folder), and runs the script there. A missing interpreter is a failure.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use grok2api_tests::TestApp;
+use sha2::{Digest, Sha256};
+use tokio::process::Command;
+
+const KEY: &str = "g2a_test-key-of-the-libraries";
+const INSTALL_LIMIT: Duration = Duration::from_secs(300);
+const SCRIPT_LIMIT: Duration = Duration::from_secs(120);
+/// Names by which the scripts ask for a gateway, and the accounts in its pool.
+const POOLS: [(&str, &[&str]); 9] = [
+    ("healthy", &["ann", "bob"]),
+    ("empty", &[]),
+    ("limited", &["x.fault-429:1"]),
+    ("failing", &["x.fault-500"]),
+    ("overloaded", &["x.fault-503"]),
+    ("silent", &["x.fault-silent"]),
+    ("breaking", &["x.fault-errormid:8"]),
+    ("cut", &["x.fault-cut:8"]),
+    ("recovering", &["x.fault-flaky500:1"]),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openai_python_understands_every_answer_and_every_error() {
+    conforms(python()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openai_node_understands_every_answer_and_every_error() {
+    conforms(node()).await;
+}
+
+/// Runs a prepared script against all gateways, and ends them in order.
+async fn conforms(script: impl Future<Output = Result<Command>>) {
+    let mut command = script.await.unwrap_or_else(|error| panic!("{error:#}"));
+    let gateways = gateways().await;
+    let urls: serde_json::Map<_, _> =
+        gateways.iter().map(|(name, app)| ((*name).to_owned(), app.url.clone().into())).collect();
+    command
+        .env("GATEWAYS", serde_json::Value::from(urls).to_string())
+        .env("GATEWAY_KEY", KEY)
+        .env("NO_PROXY", "127.0.0.1");
+    let ended = run(&mut command, SCRIPT_LIMIT).await;
+    let uploads: u64 = gateways[0].1.sim.accounts().values().map(|account| account.uploads).sum();
+    for (name, app) in gateways {
+        assert!(app.no_lease_within(Duration::from_secs(10)).await, "a call of the gateway '{name}' never ended");
+        app.stop().await;
+    }
+    if let Err(error) = ended {
+        panic!("{error:#}");
+    }
+    assert_eq!(uploads, 1, "the picture of the script was uploaded once");
+}
+
+async fn gateways() -> Vec<(&'static str, TestApp)> {
+    let mut gateways = Vec::new();
+    for (name, accounts) in POOLS {
+        let app = TestApp::with(accounts).setting("grok.api_key", KEY);
+        let app = if name == "silent" { app.setting("grok.stream_first_response_timeout", 1) } else { app };
+        gateways.push((name, app.start().await));
+    }
+    gateways
+}
+
+/// The Python script in an environment with the pinned library.
+async fn python() -> Result<Command> {
+    let version = version("python3", "python3 and python3-venv").await?;
+    let pins = [source("python/requirements.txt")];
+    let home = installed("python", &version, &pins, async |home: &Path| {
+        run(Command::new("python3").args(["-m", "venv"]).arg(home), INSTALL_LIMIT).await?;
+        let mut pip = Command::new(home.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);
+        pip.args(["--require-hashes", "--only-binary", ":all:", "--requirement"]).args(&pins);
+        run(&mut pip, INSTALL_LIMIT).await
+    });
+    let mut command = Command::new(home.await?.join("bin/python"));
+    command.arg("-B").arg(source("python/conformance.py"));
+    Ok(command)
+}
+
+/// The Node script beside the pinned library.
+async fn node() -> Result<Command> {
+    let version = version("node", "nodejs 20 or newer").await?;
+    self::version("npm", "npm").await?;
+    let pins = ["node/package.json", "node/package-lock.json", "node/.npmrc"].map(source);
+    let home = installed("node", &version, &pins, async |home: &Path| {
+        std::fs::create_dir_all(home)?;
+        for pin in &pins {
+            copy_into(home, pin)?;
+        }
+        run(Command::new("npm").args(["ci", "--ignore-scripts"]).current_dir(home), INSTALL_LIMIT).await
+    });
+    let home = home.await?;
+    // An import is looked up from the folder of the file that asks for it.
+    let script = copy_into(&home, &source("node/conformance.mjs"))?;
+    let mut command = Command::new("node");
+    command.arg("--test").arg(script).current_dir(home);
+    Ok(command)
+}
+
+/// A folder that `install` has filled; used again as long as the interpreter and the pins stay the same.
+async fn installed(
+    language: &str,
+    version: &str,
+    pins: &[PathBuf],
+    install: impl AsyncFnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
+    let mut digest = Sha256::new_with_prefix(version);
+    for pin in pins {
+        digest.update(std::fs::read(pin).with_context(|| pin.display().to_string())?);
+    }
+    let digest: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("sdk");
+    let home = folder.join(format!("{language}-{digest}"));
+    if home.exists() {
+        return Ok(home);
+    }
+    std::fs::create_dir_all(&folder)?;
+    let unfinished = folder.join(format!("{language}-{digest}.{}", std::process::id()));
+    if let Err(error) = install(&unfinished).await {
+        let _ = std::fs::remove_dir_all(&unfinished);
+        return Err(error.context(format!("the OpenAI library for {language} cannot be installed")));
+    }
+    // Whoever comes second finds the folder in place and throws its own away.
+    if std::fs::rename(&unfinished, &home).is_err() {
+        ensure!(home.exists(), "{} cannot be made", home.display());
+        std::fs::remove_dir_all(&unfinished)?;
+    }
+    Ok(home)
+}
+
+/// What `program --version` says.
+async fn version(program: &str, package: &str) -> Result<String> {
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().await;
+    let output = output.with_context(|| format!("'{program}' is needed for this test: install {package}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs a command to its end; the error holds what it printed.
+async fn run(command: &mut Command, limit: Duration) -> Result<()> {
+    let shown = format!("{:?}", command.as_std());
+    let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = match tokio::time::timeout(limit, running).await {
+        Ok(output) => output.with_context(|| shown.clone())?,
+        Err(_) => bail!("not done after {limit:?}: {shown}"),
+    };
+    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{shown}: {}\n{printed}", output.status);
+    Ok(())
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk").join(name)
+}
+
+fn copy_into(folder: &Path, file: &Path) -> Result<PathBuf> {
+    let copy = folder.join(file.file_name().context("a file has a name")?);
+    std::fs::copy(file, &copy).with_context(|| file.display().to_string())?;
+    Ok(copy)
+}

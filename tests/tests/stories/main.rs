@@ -1,0 +1,14 @@
+//! Stories told from outside: a client, the gateway, a simulated upstream.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod admission;
+mod cancellation;
+mod emulation;
+mod errors;
+mod fixtures;
+mod hostile;
+mod operation;
+mod parameters;
+mod secrets;
+mod settings;
+mod timeouts;

@@ -1,0 +1,15 @@
+//! How we speak to the Grok web service: one shared client, codecs that turn its wire format into events.
+
+pub mod asset;
+pub mod attachment;
+pub mod classify;
+pub mod client;
+mod client_message;
+pub mod codec;
+pub mod collect;
+pub mod credential;
+pub mod error;
+pub mod event;
+pub mod quota;
+#[cfg(test)]
+mod testing;
