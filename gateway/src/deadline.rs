@@ -1,13 +1,13 @@
 //! The three time limits of a stream. They fire on silence: a timer wakes the stream, no line is needed.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use grok2api_config::Settings;
 use grok2api_upstream::error::{ErrorKind, UpstreamError};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
+
+use crate::alarm::Alarm;
 
 /// Time after an end marker within which the upstream may still add something (rule R15).
 const TAIL: Duration = Duration::from_secs(3);
@@ -62,23 +62,25 @@ pub(crate) struct Deadline {
     next_at: Instant,
     seen_line: bool,
     tail: bool,
-    timer: Pin<Box<Sleep>>,
+    last_line: Instant,
+    timer: Alarm,
 }
 
 impl Deadline {
     pub(crate) fn start(limits: Limits, request_started: Instant) -> Self {
         let total_at = request_started + limits.total;
         let next_at = (Instant::now() + limits.first).min(total_at);
-        Self { limits, total_at, next_at, seen_line: false, tail: false, timer: Box::pin(tokio::time::sleep_until(next_at)) }
+        Self { limits, total_at, next_at, seen_line: false, tail: false, last_line: Instant::now(), timer: Alarm::at(next_at) }
     }
 
     /// Notes a sign of life.
     pub(crate) fn line(&mut self, now: Instant) {
         self.seen_line = true;
+        self.last_line = now;
         if !self.tail {
             self.next_at = (now + self.limits.silence).min(self.total_at);
-            if self.next_at < self.timer.deadline() {
-                self.timer.as_mut().reset(self.next_at);
+            if self.next_at < self.timer.rings_at() {
+                self.timer.reset(self.next_at);
             }
         }
     }
@@ -88,25 +90,28 @@ impl Deadline {
         if !self.tail {
             self.tail = true;
             self.next_at = now + TAIL;
-            self.timer.as_mut().reset(self.next_at);
+            self.timer.reset(self.next_at);
         }
     }
 
     /// Ready when a limit has passed.
     pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Expired> {
         loop {
-            if self.timer.as_mut().poll(cx).is_pending() {
+            if self.timer.poll(cx).is_pending() {
                 return Poll::Pending;
             }
             if Instant::now() >= self.next_at {
                 return Poll::Ready(self.verdict());
             }
-            self.timer.as_mut().reset(self.next_at);
+            self.timer.reset(self.next_at);
         }
     }
 
     /// Whether a limit has passed, for a stream that never goes to sleep.
-    pub(crate) fn is_over(&self, now: Instant) -> Option<Expired> {
+    ///
+    /// As of the latest line: a stream without lines does go to sleep.
+    pub(crate) fn is_over(&self) -> Option<Expired> {
+        let now = self.last_line;
         (now >= self.total_at || (self.tail && now >= self.next_at)).then(|| self.verdict())
     }
 

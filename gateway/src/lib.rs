@@ -1,5 +1,6 @@
 //! How one request is served: model, account, upstream, events; with the only retry layer.
 
+mod alarm;
 mod answer;
 mod attempt;
 mod chain;
@@ -18,6 +19,7 @@ mod stream;
 pub mod usage;
 mod verify;
 
+pub use alarm::Alarm;
 pub use answer::Answer;
 pub use error::GatewayError;
 pub use gateway::{Gateway, Parts};

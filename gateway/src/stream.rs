@@ -17,9 +17,6 @@ use crate::deadline::{Deadline, Expired};
 use crate::gateway::{Gateway, Inner};
 use crate::verify;
 
-/// Upstream pieces handed on in one go before other tasks get a turn.
-const PIECES_PER_TURN: u32 = 16;
-
 /// What a poll of a stream has brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -181,31 +178,27 @@ impl<S: EventSink> ChatStream<S> {
             return Poll::Ready(Err(error));
         }
         let Some(call) = &mut self.call else { return Poll::Ready(Ok(Step::Finished)) };
-        let mut advanced = false;
-        for _ in 0..PIECES_PER_TURN {
-            match call.poll(cx, &mut self.sink) {
-                Poll::Pending if advanced => return Poll::Ready(Ok(Step::More)),
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Polled::Progress) => {
-                    advanced = true;
-                    if self.sink.is_satisfied() {
-                        return Poll::Ready(Ok(self.cut_short()));
-                    }
-                    if let Some(expired) = call.deadline.is_over(Instant::now()) {
-                        return Poll::Ready(self.expire(expired));
-                    }
+        // One piece a call: the transport has no second one ready until its own task has run.
+        match call.poll(cx, &mut self.sink) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Polled::Progress) => {
+                if self.sink.is_satisfied() {
+                    return Poll::Ready(Ok(self.cut_short()));
                 }
-                Poll::Ready(Polled::Finished) => {
-                    self.end(&Outcome::Success);
-                    return Poll::Ready(Ok(Step::Finished));
-                }
-                Poll::Ready(Polled::Failed { error, .. }) => {
-                    self.fail(&error);
-                    return Poll::Ready(Err(error));
+                match call.deadline.is_over() {
+                    Some(expired) => Poll::Ready(self.expire(expired)),
+                    None => Poll::Ready(Ok(Step::More)),
                 }
             }
+            Poll::Ready(Polled::Finished) => {
+                self.end(&Outcome::Success);
+                Poll::Ready(Ok(Step::Finished))
+            }
+            Poll::Ready(Polled::Failed { error, .. }) => {
+                self.fail(&error);
+                Poll::Ready(Err(error))
+            }
         }
-        Poll::Ready(Ok(Step::More))
     }
 
     /// Waits for the end of the answer.

@@ -117,14 +117,14 @@ async fn installed(
     for pin in pins {
         digest.update(std::fs::read(pin).with_context(|| pin.display().to_string())?);
     }
-    let digest: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = u64::from_be_bytes(digest.finalize()[..8].try_into()?);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("sdk");
-    let home = folder.join(format!("{language}-{digest}"));
+    let home = folder.join(format!("{language}-{digest:016x}"));
     if home.exists() {
         return Ok(home);
     }
     std::fs::create_dir_all(&folder)?;
-    let unfinished = folder.join(format!("{language}-{digest}.{}", std::process::id()));
+    let unfinished = folder.join(format!("{language}-{digest:016x}.{}", std::process::id()));
     if let Err(error) = install(&unfinished).await {
         let _ = std::fs::remove_dir_all(&unfinished);
         return Err(error.context(format!("the OpenAI library for {language} cannot be installed")));

@@ -124,8 +124,7 @@ struct Started {
 
 impl Started {
     fn into_response(self, state: &AppState, report: Report) -> Response {
-        let cut_off = state.cut_off.clone().cancelled_owned();
-        let body = SseBody::new(self.choices, self.ending, cut_off, report);
+        let body = SseBody::new(self.choices, self.ending, state.cut_off.clone(), report);
         let response = Response::builder()
             .content_type("text/event-stream; charset=utf-8")
             .header(header::CACHE_CONTROL, "no-cache")

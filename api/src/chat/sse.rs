@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use grok2api_gateway::{ChatStream, Step};
-use tokio::time::{Instant, Sleep};
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use grok2api_gateway::{Alarm, ChatStream, Step};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::encode::ChunkEncoder;
 use super::report::{Outcome, Report};
@@ -22,8 +22,10 @@ const PING: &[u8] = b": ping\n\n";
 const DONE: &[u8] = b"data: [DONE]\n\n";
 /// Frames that follow each other faster than this are a burst: what else is there is gathered before writing.
 const BURST: Duration = Duration::from_millis(1);
-/// Turns of the run queue that a burst is gathered for.
+/// Turns of the run queue without anything new after which a burst is written.
 const GATHER_TURNS: u8 = 2;
+/// A burst is written when it has grown to this many bytes.
+const GATHER_BYTES: usize = 16 * 1024;
 
 /// What follows the choices of an answer.
 pub(crate) struct Ending {
@@ -43,17 +45,34 @@ pub(crate) struct SseBody {
     last_frame: Instant,
     gathered: u8,
     last_write: Instant,
-    ping: Pin<Box<Sleep>>,
-    cut_off: Pin<Box<WaitForCancellationFutureOwned>>,
+    ping: Alarm,
+    cut_off: CutOff,
     over: bool,
     report: Report,
+}
+
+/// Waits for the order to end, registering once: a body stays on the task of its connection.
+struct CutOff {
+    token: CancellationToken,
+    cancelled: Pin<Box<WaitForCancellationFutureOwned>>,
+    is_watched: bool,
+}
+
+impl CutOff {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_watched && !self.token.is_cancelled() {
+            return Poll::Pending;
+        }
+        self.is_watched = true;
+        self.cancelled.as_mut().poll(cx)
+    }
 }
 
 impl SseBody {
     pub(crate) fn new(
         choices: Vec<ChatStream<ChunkEncoder>>,
         ending: Ending,
-        cut_off: WaitForCancellationFutureOwned,
+        cut_off: CancellationToken,
         report: Report,
     ) -> Self {
         let now = Instant::now();
@@ -67,8 +86,8 @@ impl SseBody {
             last_frame: now - BURST,
             gathered: 0,
             last_write: now,
-            ping: Box::pin(tokio::time::sleep(PING_AFTER)),
-            cut_off: Box::pin(cut_off),
+            ping: Alarm::at(now + PING_AFTER),
+            cut_off: CutOff { cancelled: Box::pin(cut_off.clone().cancelled_owned()), token: cut_off, is_watched: false },
             over: false,
             report,
         }
@@ -139,8 +158,16 @@ impl SseBody {
     }
 
     /// In a burst, lets other tasks run first, so that one write takes several frames. A lone frame never waits.
-    fn gathers(&mut self, now: Instant, cx: &Context<'_>) -> bool {
-        if self.over || self.gathered >= GATHER_TURNS || now.duration_since(self.last_frame) >= BURST {
+    fn gathers(&mut self, moved: bool, now: Instant, cx: &Context<'_>) -> bool {
+        if moved {
+            let in_burst = now.duration_since(self.last_frame) < BURST;
+            self.last_frame = now;
+            self.gathered = 0;
+            if !in_burst {
+                return false;
+            }
+        }
+        if self.over || self.gathered >= GATHER_TURNS || self.out.len() >= GATHER_BYTES {
             return false;
         }
         self.gathered += 1;
@@ -149,27 +176,25 @@ impl SseBody {
     }
 
     fn write(&mut self, now: Instant) -> Bytes {
-        self.gathered = 0;
-        self.last_frame = now;
         self.last_write = now;
         self.out.split().freeze()
     }
 
     fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
-        if self.cut_off.as_mut().poll(cx).is_ready() {
+        if self.cut_off.poll(cx).is_ready() {
             self.report.outcome = Outcome::Failed("shutting_down");
             self.fail(&grok2api_gateway::GatewayError::ShuttingDown.into());
             return Poll::Ready(self.write(Instant::now()));
         }
-        while self.ping.as_mut().poll(cx).is_ready() {
+        while self.ping.poll(cx).is_ready() {
             let now = Instant::now();
             let due = self.last_write + PING_AFTER;
             if now >= due {
                 self.last_write = now;
-                self.ping.as_mut().reset(now + PING_AFTER);
+                self.ping.reset(now + PING_AFTER);
                 return Poll::Ready(Bytes::from_static(PING));
             }
-            self.ping.as_mut().reset(due);
+            self.ping.reset(due);
         }
         Poll::Pending
     }
@@ -203,7 +228,7 @@ impl Stream for SseBody {
             return this.poll_quiet(cx).map(|bytes| Some(Ok(bytes)));
         }
         let now = Instant::now();
-        if this.gathers(now, cx) {
+        if this.gathers(moved, now, cx) {
             return Poll::Pending;
         }
         Poll::Ready(Some(Ok(this.write(now))))
