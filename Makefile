@@ -19,4 +19,5 @@ check: ## Format, lints, documentation, dependencies, container file; runs no te
 
 bench: ## Measure beside nginx with release builds; ARGS='--rounds 1 --workloads w1' for a short run
 	cargo build --release --locked -p grok2api -p grok2api-bench
-	target/release/grok2api-bench run --gateway target/release/grok2api $(ARGS)
+	target/release/grok2api-bench reserve
+	target/release/grok2api-bench run --gateway $(CURDIR)/target/release/grok2api $(ARGS)

@@ -1,7 +1,7 @@
 //! Adding accounts to the store and telling running processes about it.
 
 use anyhow::Result;
-use grok2api_config::{Tier, Vault};
+use grok2api_config::{Tier, Vault, secret};
 use grok2api_entity::account::{Inserted, Kind, NewAccount, Status, insert_many};
 use grok2api_entity::{connect, meta};
 use grok2api_pool::persist::ACCOUNTS_VERSION;
@@ -28,7 +28,6 @@ pub struct Template {
 pub fn new_account(vault: &Vault, token: &SecretString, template: &Template) -> Result<NewAccount> {
     let id = NewAccount::new_id();
     let text = token.expose_secret();
-    let hint = if text.chars().count() >= 12 { text.chars().skip(text.chars().count() - 4).collect() } else { String::new() };
     Ok(NewAccount {
         id,
         kind: match template.tier {
@@ -37,7 +36,7 @@ pub fn new_account(vault: &Vault, token: &SecretString, template: &Template) -> 
         },
         secret: vault.seal("account", &id.to_string(), "secret", text.as_bytes())?,
         fingerprint: vault.fingerprint(text.as_bytes()),
-        hint,
+        hint: secret::hint(text).to_owned(),
         status: Status::Active,
         status_reason: None,
         tags: template.tags.clone(),
@@ -50,7 +49,12 @@ pub fn new_account(vault: &Vault, token: &SecretString, template: &Template) -> 
 ///
 /// # Errors
 /// The database refuses: nothing was added then.
-pub async fn add(db: &DatabaseConnection, vault: &Vault, tokens: &[SecretString], template: &Template) -> Result<Inserted> {
+pub async fn add(
+    db: &DatabaseConnection,
+    vault: &Vault,
+    tokens: &[SecretString],
+    template: &Template,
+) -> Result<Inserted> {
     let rows = tokens.iter().map(|token| new_account(vault, token, template)).collect::<Result<Vec<_>>>()?;
     let work = connect::begin_write(db).await?;
     let inserted = insert_many(&work, rows).await?;

@@ -56,6 +56,7 @@ pub async fn run(listen: Option<SocketAddr>, once: bool) -> Result<()> {
     let serving = tokio::spawn(house.serve(listener, stop.clone()));
     let shown = show(address, &key).await;
     if shown.is_ok() && !once {
+        say("Serving until Ctrl-C.")?;
         tokio::signal::ctrl_c().await?;
         say("\nEnding. The demo's folder is removed; nothing is left behind.")?;
     }
@@ -93,7 +94,7 @@ async fn listener(asked: Option<SocketAddr>) -> Result<TcpListener> {
     }
     match TcpListener::bind("127.0.0.1:8000").await {
         Ok(listener) => Ok(listener),
-        Err(_) => TcpListener::bind("127.0.0.1:0").await.context("no port is free"),
+        Err(_taken) => TcpListener::bind("127.0.0.1:0").await.context("no port is free"),
     }
 }
 
@@ -108,7 +109,7 @@ async fn show(address: SocketAddr, key: &SecretString) -> Result<()> {
     say(&format!(
         "\n  API        {base}/v1\n  Key        {key}\n  Documents  {base}/docs\n\nTry it:\n\n  curl -N {base}/v1/chat/completions \\\n    -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\\n    -d '{{\"model\":\"grok-4-fast\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'\n\n  curl {base}/v1/models -H 'Authorization: Bearer {key}'\n"
     ))?;
-    say("Serving until Ctrl-C.")
+    Ok(())
 }
 
 /// Streams one chat through the real HTTP API and prints it as it comes.

@@ -49,8 +49,7 @@ fn print_document() -> anyhow::Result<()> {
 
 async fn serve_with(flags: &StartUpFlags) -> anyhow::Result<()> {
     let loaded = StartUp::load(flags)?;
-    let log = &loaded.startup.log;
-    telemetry::start(log.format, loaded.startup.settings.global.log_level, log.filter.as_deref());
+    telemetry::start(&loaded.startup.log, loaded.startup.settings.global.log_level);
     telemetry::log_panics();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");

@@ -46,7 +46,8 @@ impl House {
         let clock = Clock::System;
         let policy = Policy::from(&settings.load().pool);
         let state: Arc<dyn PoolState> = Arc::new(MemoryPool::new(&models, policy, clock.clone()));
-        let accounts = persist::load(&store.db, &*state, policy.strategy).await.context("the accounts cannot be read")?;
+        let accounts =
+            persist::load(&store.db, &*state, policy.strategy).await.context("the accounts cannot be read")?;
         tracing::debug!(accounts, "pool loaded");
         let shutdown = CancellationToken::new();
         let gateway = Gateway::new(Parts {
@@ -113,6 +114,10 @@ impl House {
         let db: DatabaseConnection = self.store.db.clone();
         self.tasks.spawn(persist::keep_following(db.clone(), Arc::clone(&state), self.background.clone()));
         self.tasks.spawn(persist::keep_flushing(db, state, self.clock.clone(), self.background.clone()));
+        if let Some(metrics) = self.state.metrics.clone() {
+            let stop = self.background.clone();
+            self.tasks.spawn(async move { grok2api_api::metrics::keep_tidy(metrics, stop).await });
+        }
         crate::telemetry::follow_log_level(&self.tasks, self.store.settings.handle(), &self.background);
     }
 }

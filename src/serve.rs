@@ -5,11 +5,14 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 use grok2api_config::StartUp;
 use secrecy::ExposeSecret;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::house::House;
+
+/// Connections that may wait to be accepted; the system's own limit may lower it.
+const BACKLOG: u32 = 4096;
 
 /// Serves until the process is told to end.
 ///
@@ -17,14 +20,21 @@ use crate::house::House;
 /// The store cannot be opened or the address is taken.
 pub async fn serve(startup: &StartUp) -> Result<()> {
     let mut house = House::open(startup).await?;
-    house.state.metrics = grok2api_api::metrics::install().ok();
-    let listener = TcpListener::bind(startup.listen)
-        .await
+    house.state.metrics = Some(grok2api_api::metrics::install().context("the metrics recorder cannot be installed")?);
+    let listener = listen(startup.listen)
         .with_context(|| format!("cannot listen on {}: is another server running there?", startup.listen))?;
     announce(&house, listener.local_addr()?);
     let stop = CancellationToken::new();
     end_on_signal(stop.clone())?;
     house.serve(listener, stop).await
+}
+
+/// Listens with room for a burst of new connections.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The first signal ends in order, the second at once.

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use grok2api_config::{LogFormat, LogLevel, SettingsHandle};
+use grok2api_config::{LogConfig, LogFormat, LogLevel, SettingsHandle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::layer::SubscriberExt;
@@ -14,7 +14,8 @@ use tracing_subscriber::{EnvFilter, Registry, reload};
 static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// What is too chatty to be of use below the operator's level.
-const QUIET: &str = "sqlx=warn,sea_orm=warn,sea_orm_migration=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn";
+const QUIET: &str =
+    "sqlx=warn,sea_orm=warn,sea_orm_migration=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,h2=warn";
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 
 fn filter(level: LogLevel) -> EnvFilter {
@@ -23,21 +24,25 @@ fn filter(level: LogLevel) -> EnvFilter {
 
 /// Starts logging to standard output: pretty on a terminal and JSON elsewhere, unless the format is set.
 ///
-/// `rust_log` (the variable of that name) replaces the operator's level for this process.
-pub fn start(format: LogFormat, level: LogLevel, rust_log: Option<&str>) {
+/// The configured filter (`RUST_LOG`) replaces the operator's level for this process.
+pub fn start(config: &LogConfig, level: LogLevel) {
+    let rust_log = config.filter.as_deref();
     let first = rust_log.map_or_else(|| filter(level), EnvFilter::new);
     let (layer, handle) = reload::Layer::new(first);
-    let json = match format {
+    let on_terminal = std::io::stdout().is_terminal();
+    let json = match config.format {
         LogFormat::Json => true,
         LogFormat::Pretty => false,
-        LogFormat::Auto => !std::io::stdout().is_terminal(),
+        LogFormat::Auto => !on_terminal,
     };
     let registry = tracing_subscriber::registry().with(layer);
     let started = if json {
         let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false);
         registry.with(lines).try_init()
     } else {
-        registry.with(tracing_subscriber::fmt::layer().with_target(false).compact()).try_init()
+        registry
+            .with(tracing_subscriber::fmt::layer().with_target(false).with_ansi(config.color && on_terminal).compact())
+            .try_init()
     };
     if started.is_ok() && rust_log.is_none() {
         // A second start in one process keeps the first one's handle.

@@ -45,14 +45,10 @@ pub(crate) fn check(request: &Request, settings: &SettingsHandle) -> Result<Clie
 
 /// The key a request carries in `Authorization` or `x-api-key`; never in its query.
 fn presented(request: &Request) -> Result<Option<&str>, ApiError> {
-    let bearer = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| {
-            let (scheme, key) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
-        });
+    let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
     let api_key = request.headers().get("x-api-key").and_then(|value| value.to_str().ok()).map(str::trim);
     match (bearer.filter(|key| !key.is_empty()), api_key.filter(|key| !key.is_empty())) {
         (Some(one), Some(other)) if one != other => {
@@ -78,10 +74,8 @@ impl<'a> ApiExtractor<'a> for ClientKey {
             flows: None,
             openid_connect_url: None,
         };
-        registry.create_security_scheme(
-            "ClientKey",
-            scheme("http", None, None, Some("bearer"), "The gateway's API key."),
-        );
+        registry
+            .create_security_scheme("ClientKey", scheme("http", None, None, Some("bearer"), "The gateway's API key."));
         registry.create_security_scheme(
             "ClientKeyHeader",
             scheme("apiKey", Some("x-api-key"), Some("header"), None, "The same key, as some clients send it."),

@@ -99,12 +99,7 @@ async fn read(body: Body, max_bytes: usize, timeout: Duration) -> Result<Bytes, 
 }
 
 fn broken() -> ApiError {
-    ApiError::new(
-        StatusCode::BAD_REQUEST,
-        "invalid_request_error",
-        "incomplete_body",
-        "The request's body broke off.",
-    )
+    ApiError::new(StatusCode::BAD_REQUEST, "invalid_request_error", "incomplete_body", "The request's body broke off.")
 }
 
 fn too_large(max_bytes: usize) -> ApiError {

@@ -110,9 +110,7 @@ impl<E: Endpoint> Edge<E> {
                 }
                 return response;
             }
-            status if status.is_client_error() => {
-                ApiError::new(status, INVALID, "invalid_request", error.to_string())
-            }
+            status if status.is_client_error() => ApiError::new(status, INVALID, "invalid_request", error.to_string()),
             _ => {
                 tracing::error!(request_id = id, error = %error, "a request failed inside");
                 ApiError::internal()

@@ -144,9 +144,7 @@ impl From<GatewayError> for ApiError {
             E::ModelNotFound { model } => Self::unknown_model(&model),
             E::Prompt(fault) => Self::invalid(fault.param(), fault.code(), message),
             E::Attachment(fault) => fault.into(),
-            E::NoAccount | E::Sealed => {
-                Self::unavailable("no_available_account", message, Duration::from_secs(30))
-            }
+            E::NoAccount | E::Sealed => Self::unavailable("no_available_account", message, Duration::from_secs(30)),
             E::AccountsLimited { retry_after } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "upstream_rate_limited", message)
                     .after(retry_after)
@@ -154,9 +152,7 @@ impl From<GatewayError> for ApiError {
             E::Busy => Self::unavailable("no_available_account", message, Duration::from_secs(1)),
             E::Overloaded => Self::unavailable("server_overloaded", message, Duration::from_secs(1)),
             E::Upstream(fault) => fault.into(),
-            E::InvalidJson(_) => {
-                Self::new(StatusCode::BAD_GATEWAY, "api_error", "invalid_json_from_upstream", message)
-            }
+            E::InvalidJson(_) => Self::new(StatusCode::BAD_GATEWAY, "api_error", "invalid_json_from_upstream", message),
             E::ShuttingDown => Self::unavailable("shutting_down", message, Duration::from_secs(5)),
         }
     }
@@ -164,10 +160,8 @@ impl From<GatewayError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = Response::builder()
-            .status(self.status)
-            .content_type("application/json")
-            .body(self.to_json());
+        let mut response =
+            Response::builder().status(self.status).content_type("application/json").body(self.to_json());
         if let Some(wait) = self.retry_after {
             let secs = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs.max(1)));
@@ -210,10 +204,7 @@ impl ApiResponse for ApiError {
                 description,
                 status: Some(*status),
                 status_range: None,
-                content: vec![MetaMediaType {
-                    content_type: "application/json",
-                    schema: ErrorEnvelope::schema_ref(),
-                }],
+                content: vec![MetaMediaType { content_type: "application/json", schema: ErrorEnvelope::schema_ref() }],
                 headers: if matches!(status, 429 | 503) { vec![retry_after_header()] } else { Vec::new() },
             })
             .collect();

@@ -98,7 +98,12 @@ impl ModelsApi {
 
     /// Retrieve a model.
     #[oai(path = "/v1/models/:id", method = "get", operation_id = "retrieve_model")]
-    async fn retrieve(&self, state: Data<&AppState>, _key: ClientKey, id: Path<String>) -> Result<Json<Model>, ApiError> {
+    async fn retrieve(
+        &self,
+        state: Data<&AppState>,
+        _key: ClientKey,
+        id: Path<String>,
+    ) -> Result<Json<Model>, ApiError> {
         state
             .gateway
             .models()

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use poem::Request;
 use poem::http::header;
 use poem::web::Data;
-use poem::Request;
 use poem_openapi::payload::{Json, PlainText};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use secrecy::ExposeSecret;
@@ -204,4 +204,3 @@ fn client_key(state: &AppState) -> Check {
         check("client_key", "ok", "", Duration::ZERO)
     }
 }
-

@@ -42,7 +42,8 @@ impl Routes {
 
     /// The path's template, from a closed list.
     pub(crate) fn label(&self, path: &str) -> SharedString {
-        self.find(path).map_or(SharedString::const_str("other"), |known| SharedString::from_shared(Arc::clone(&known.template)))
+        self.find(path)
+            .map_or(SharedString::const_str("other"), |known| SharedString::from_shared(Arc::clone(&known.template)))
     }
 
     fn find(&self, path: &str) -> Option<&Known> {
@@ -68,7 +69,8 @@ mod tests {
 
     #[test]
     fn a_path_is_found_by_its_template() {
-        let routes = Routes::from_spec(r#"{"paths":{"/v1/models":{"get":{}},"/v1/models/{id}":{"get":{},"delete":{}}}}"#);
+        let routes =
+            Routes::from_spec(r#"{"paths":{"/v1/models":{"get":{}},"/v1/models/{id}":{"get":{},"delete":{}}}}"#);
         assert_eq!(&*routes.label("/v1/models/grok-4"), "/v1/models/{id}");
         assert_eq!(&*routes.label("/v1/models/a/b"), "other");
         assert_eq!(routes.allowed("/v1/models/grok-4"), "DELETE, GET");

@@ -1,6 +1,7 @@
 //! `grok2api-bench`: what does the gateway cost beside nginx, which passes the same bytes through unseen?
 
 mod load;
+mod reserve;
 mod run;
 mod sim_process;
 
@@ -17,6 +18,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Time reservations in pools of a hundred to a million accounts.
+    Reserve(reserve::Options),
     /// Send requests, check every answer to the last byte, and print what was seen as JSON.
     Load(load::Options),
     /// Run the simulated upstream without budgets and records, until it is ended.
@@ -27,6 +30,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Reserve(options) => runtime()?.block_on(reserve::command(options)),
         Command::Load(options) => runtime()?.block_on(load::command(options)),
         Command::Sim(options) => runtime()?.block_on(sim_process::command(options)),
         Command::Run(options) => run::command(&options),

@@ -9,6 +9,7 @@ use crate::gateway::Gateway;
 use crate::prepare::Prepared;
 use crate::request::{ChatRequest, ResponseFormat};
 use crate::stream::Facts;
+use crate::usage::TokenEstimate;
 
 /// A whole answer.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Answer {
     pub collected: Collector,
     /// The checked JSON text that replaces the answer's text, when the client asked for JSON.
     pub json: Option<String>,
+    /// Estimated tokens of an earlier answer that this one replaces, because it was not the JSON asked for.
+    pub discarded_tokens: u64,
     /// What is known besides.
     pub facts: Facts,
 }
@@ -69,6 +72,8 @@ impl Gateway {
         again.messages.extend(json::repair_turn(answer.collected.content(), &fault));
         let attempts = answer.facts.attempts;
         let mut repaired = self.collect(&self.prepare(&again).await?).await?;
+        repaired.discarded_tokens =
+            TokenEstimate::of(answer.collected.content()) + TokenEstimate::of(answer.collected.reasoning());
         repaired.facts.attempts += attempts;
         repaired.facts.prompt_tokens += answer.facts.prompt_tokens;
         repaired.json = Some(check(&repaired, &request.response_format).map_err(GatewayError::InvalidJson)?);
@@ -79,7 +84,7 @@ impl Gateway {
         let mut stream = self.start(prepared, Collector::default()).await?;
         stream.run_to_end().await?;
         let facts = *stream.facts();
-        Ok(Answer { collected: stream.into_sink(), json: None, facts })
+        Ok(Answer { collected: stream.into_sink(), json: None, discarded_tokens: 0, facts })
     }
 }
 

@@ -49,7 +49,8 @@ pub(crate) async fn run(
             return Attempted::Failed(error);
         }
     };
-    let mut call = Call { body, decoder: Decoder::new(options), deadline, lease, may_blame, progress: Progress::default() };
+    let mut call =
+        Call { body, decoder: Decoder::new(options), deadline, lease, may_blame, progress: Progress::default() };
     match first_event(&mut call, sink).await {
         None => Attempted::Streaming(Box::new(call)),
         Some(Polled::Finished | Polled::Progress) => {

@@ -70,7 +70,15 @@ impl Deadline {
     pub(crate) fn start(limits: Limits, request_started: Instant) -> Self {
         let total_at = request_started + limits.total;
         let next_at = (Instant::now() + limits.first).min(total_at);
-        Self { limits, total_at, next_at, seen_line: false, tail: false, last_line: Instant::now(), timer: Alarm::at(next_at) }
+        Self {
+            limits,
+            total_at,
+            next_at,
+            seen_line: false,
+            tail: false,
+            last_line: Instant::now(),
+            timer: Alarm::at(next_at),
+        }
     }
 
     /// Notes a sign of life.

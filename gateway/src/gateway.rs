@@ -137,7 +137,11 @@ impl Gateway {
     ///
     /// # Errors
     /// [`GatewayError`]; the sink was given nothing then.
-    pub async fn start<S: EventSink + Send>(&self, prepared: &Prepared, sink: S) -> Result<ChatStream<S>, GatewayError> {
+    pub async fn start<S: EventSink + Send>(
+        &self,
+        prepared: &Prepared,
+        sink: S,
+    ) -> Result<ChatStream<S>, GatewayError> {
         let inner = &self.inner;
         if inner.shutdown.is_cancelled() {
             return Err(GatewayError::ShuttingDown);
@@ -225,10 +229,8 @@ impl Inner {
     fn decoder_options(&self, settings: &Settings) -> DecoderOptions {
         let mut cached = self.hidden.lock();
         if cached.0 != settings.grok.filtered_tags {
-            *cached = (
-                settings.grok.filtered_tags.clone(),
-                Arc::new(HiddenElements::parse(&settings.grok.filtered_tags)),
-            );
+            *cached =
+                (settings.grok.filtered_tags.clone(), Arc::new(HiddenElements::parse(&settings.grok.filtered_tags)));
         }
         DecoderOptions {
             max_line_bytes: self.max_line_bytes,

@@ -34,17 +34,10 @@ mod tests {
 
     #[test]
     fn ids_carry_their_prefix_and_url_safe_characters() {
-        for (id, prefix) in [
-            (chat_completion_id(), "chatcmpl-"),
-            (tool_call_id(), "call_"),
-            (request_id(), "req_"),
-        ] {
+        for (id, prefix) in [(chat_completion_id(), "chatcmpl-"), (tool_call_id(), "call_"), (request_id(), "req_")] {
             let random = id.strip_prefix(prefix).unwrap_or_default();
             assert_eq!(random.len(), RANDOM_CHARS, "{id}");
-            assert!(
-                random.bytes().all(|byte| byte.is_ascii_alphanumeric()),
-                "{id}"
-            );
+            assert!(random.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{id}");
         }
     }
 

@@ -140,7 +140,13 @@ impl Call {
 }
 
 impl<S: EventSink> ChatStream<S> {
-    pub(crate) fn new(inner: Arc<Inner>, sink: Chain<S>, call: Option<Call>, broken: Option<UpstreamError>, facts: Facts) -> Self {
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        sink: Chain<S>,
+        call: Option<Call>,
+        broken: Option<UpstreamError>,
+        facts: Facts,
+    ) -> Self {
         let finished = call.is_none() && broken.is_none();
         Self { inner, sink, call, broken, finished, facts }
     }

@@ -10,6 +10,9 @@ use secrecy::SecretString;
 
 use crate::gateway::Inner;
 
+/// Questions that wait for their turn; beyond that, accounts are left to their pause.
+const MAX_WAITING: usize = 1000;
+
 /// What a failure says about the account, in the pool's terms.
 fn blame(error: &UpstreamError) -> Blame {
     match error.account {
@@ -51,10 +54,12 @@ fn look_after(
     credential: SecretString,
     aftermath: Aftermath,
 ) {
-    let Ok(permit) = Arc::clone(&inner.probes).try_acquire_owned() else { return };
+    if inner.tasks.len() >= MAX_WAITING {
+        return;
+    }
     let shared = Arc::clone(inner);
     inner.tasks.spawn(async move {
-        let _permit = permit;
+        let Ok(_permit) = Arc::clone(&shared.probes).acquire_owned().await else { return };
         let settings = shared.settings.snapshot();
         let Some(model) = shared.models.budget_name(usize::from(budget.0)) else { return };
         let answer = tokio::select! {

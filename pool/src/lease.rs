@@ -70,6 +70,9 @@ impl Drop for Lease {
 
 impl std::fmt::Debug for Lease {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lease").field("account", &self.grant.account).field("spent", &self.spent).finish_non_exhaustive()
+        f.debug_struct("Lease")
+            .field("account", &self.grant.account)
+            .field("spent", &self.spent)
+            .finish_non_exhaustive()
     }
 }

@@ -20,5 +20,5 @@ pub use lease::Lease;
 pub use memory::MemoryPool;
 pub use outcome::{Aftermath, Blame, Outcome, Reading};
 pub use pool::{Pool, PoolError};
-pub use state::{PoolState, Policy};
+pub use state::{Policy, PoolState};
 pub use want::{BudgetIx, Grant, ReserveError, Want};

@@ -223,15 +223,31 @@ async fn follow(db: &DatabaseConnection, state: &dyn PoolState) -> Result<(usize
     Ok((added, removed))
 }
 
-/// The live account with what only an operator changes: its tier, its credential, and whether it is in service.
+/// Takes over budgets that the operator had read since we last heard of them; true when there were any.
+fn take_newer_readings(live: &mut Vec<BudgetSeed>, stored: &[BudgetSeed]) -> bool {
+    let mut taken = false;
+    for reading in stored.iter().filter(|reading| reading.measured) {
+        match live.iter_mut().find(|known| known.budget == reading.budget) {
+            Some(known) if known.read_at_ms < reading.read_at_ms => *known = reading.clone(),
+            Some(_) => continue,
+            None => live.push(reading.clone()),
+        }
+        taken = true;
+    }
+    taken
+}
+
+/// The live account with what only an operator changes: its tier, its credential, whether it is in service, and
+/// readings that the operator asked for.
 fn merged(live: &AccountSeed, row: AccountSeed) -> Option<AccountSeed> {
     let out = |status: &Status| matches!(status, Status::Disabled | Status::Expired { .. });
-    let revived = matches!(live.status, Status::Expired { .. } | Status::Disabled) && !out(&row.status);
-    let switched_off = row.status == Status::Disabled && live.status != Status::Disabled;
-    if row.tier == live.tier && row.sealed == live.sealed && !revived && !switched_off {
+    let revived = out(&live.status) && !out(&row.status);
+    let switched_off = out(&row.status) && !out(&live.status);
+    let mut changed = live.clone();
+    let has_newer_readings = take_newer_readings(&mut changed.budgets, &row.budgets);
+    if row.tier == live.tier && row.sealed == live.sealed && !revived && !switched_off && !has_newer_readings {
         return None;
     }
-    let mut changed = live.clone();
     changed.tier = row.tier;
     changed.sealed = row.sealed;
     if revived || switched_off {

@@ -26,9 +26,7 @@ pub(crate) struct RankInput {
 pub(crate) fn end(strategy: Strategy) -> End {
     match strategy {
         Strategy::FillFirst => End::MostRecent,
-        Strategy::MostRemaining | Strategy::RoundRobin | Strategy::LeastUsed | Strategy::ResetAware => {
-            End::LeastRecent
-        }
+        Strategy::MostRemaining | Strategy::RoundRobin | Strategy::LeastUsed | Strategy::ResetAware => End::LeastRecent,
     }
 }
 

@@ -33,7 +33,13 @@ impl Bench {
         id
     }
 
-    async fn reserve_on(&self, budget: BudgetIx, cost: u32, tier: Tier, exclude: &[AccountId]) -> Result<Grant, ReserveError> {
+    async fn reserve_on(
+        &self,
+        budget: BudgetIx,
+        cost: u32,
+        tier: Tier,
+        exclude: &[AccountId],
+    ) -> Result<Grant, ReserveError> {
         self.state.reserve(&Want { budget, cost, tier, exclude }, self.policy).await
     }
 
@@ -119,10 +125,7 @@ async fn f43_a_limited_account_cools_for_that_budget_only_and_comes_back() {
     let grant = bench.reserve().await.expect("free");
     let aftermath = bench.fail(&grant, Blame::Limited { retry_after: Some(Duration::from_secs(7)) });
     assert!(aftermath.read_quota);
-    assert_eq!(
-        bench.reserve().await.err(),
-        Some(ReserveError::Limited { retry_after: Duration::from_secs(7) })
-    );
+    assert_eq!(bench.reserve().await.err(), Some(ReserveError::Limited { retry_after: Duration::from_secs(7) }));
     assert!(bench.reserve_on(BudgetIx(0), 1, Tier::Basic, &[]).await.is_ok(), "other budgets serve on");
     bench.clock.advance_ms(7_001);
     assert_eq!(bench.reserve().await.map(|g| g.account), Ok(id));
@@ -262,8 +265,7 @@ async fn each_strategy_keeps_its_promise() {
         picked
     }
     let read = |bench: &Bench, id: AccountId, remaining: i64, secs: u64| {
-        let reading =
-            Reading { remaining, total: Some(80), window: Some(Duration::from_secs(secs)), wait: None };
+        let reading = Reading { remaining, total: Some(80), window: Some(Duration::from_secs(secs)), wait: None };
         bench.state.record_reading(id, GROK_4, reading);
     };
     let most = picks(Strategy::MostRemaining, |bench, ids| read(bench, ids[0], 20, 100), 3).await;

@@ -180,4 +180,3 @@ impl TestAppBuilder {
         Ok(TestApp { sim, url, gateway, settings, folder, stop, serving })
     }
 }
-

@@ -203,4 +203,3 @@ impl ChatEvents {
         self.chunks().iter().find_map(|chunk| chunk["choices"][0]["finish_reason"].as_str().map(str::to_owned))
     }
 }
-

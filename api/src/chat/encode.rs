@@ -167,7 +167,7 @@ impl ChunkEncoder {
 
     /// Progress of a video is shown where reasoning is, but counts as none (rule R13).
     fn progress(&mut self, percent: u8) {
-        let counted = self.reasoning_tokens.clone();
+        let counted = self.reasoning_tokens;
         self.reasoning(&format!("视频已生成{percent}%\n"));
         self.reasoning_tokens = counted;
     }
@@ -201,7 +201,10 @@ impl ChunkEncoder {
         }
         let call_id = id::tool_call_id();
         self.chunk(|out| {
-            out.put_slice(format!(r#""tool_calls":[{{"index":{index},"id":"{call_id}","type":"function","function":{{"name":"#).as_bytes());
+            out.put_slice(
+                format!(r#""tool_calls":[{{"index":{index},"id":"{call_id}","type":"function","function":{{"name":"#)
+                    .as_bytes(),
+            );
             put_json(out, name);
             out.put_slice(br#","arguments":"#);
             put_json(out, arguments);
@@ -293,19 +296,14 @@ mod tests {
             ReasoningFormat::ReasoningContent,
             &[ChatEvent::Text("\n"), ChatEvent::Text("Hi \"x\""), ChatEvent::Finish(FinishReason::Stop)],
         );
-        assert_eq!(
-            deltas(&text),
-            [r#"{"content":"","role":"assistant"}"#, r#"{"content":"Hi \"x\""}"#, "{}"]
-        );
+        assert_eq!(deltas(&text), [r#"{"content":"","role":"assistant"}"#, r#"{"content":"Hi \"x\""}"#, "{}"]);
         assert!(text.ends_with("\"finish_reason\":\"stop\"}]}\n\n"));
     }
 
     #[test]
     fn think_tags_are_closed_also_when_no_answer_follows() {
-        let text = encode(
-            ReasoningFormat::ThinkTags,
-            &[ChatEvent::Reasoning("a"), ChatEvent::Finish(FinishReason::Stop)],
-        );
+        let text =
+            encode(ReasoningFormat::ThinkTags, &[ChatEvent::Reasoning("a"), ChatEvent::Finish(FinishReason::Stop)]);
         assert_eq!(
             deltas(&text)[1..],
             [r#"{"content":"<think>\n"}"#, r#"{"content":"a"}"#, r#"{"content":"\n</think>\n"}"#, "{}"]

@@ -60,16 +60,15 @@ impl Drop for Report {
             "chat"
         );
         let model = self.model.clone();
-        metrics::counter!("grok2api_chats_total", "model" => model.clone(), "outcome" => outcome).increment(1);
+        metrics::counter!("grok2api_chats_total", "gen_ai_request_model" => model.clone(), "outcome" => outcome)
+            .increment(1);
         metrics::histogram!("gen_ai_server_request_duration_seconds", "gen_ai_request_model" => model.clone())
             .record(took.as_secs_f64());
         if self.facts.first_event.is_some() {
             metrics::histogram!("gen_ai_server_time_to_first_token_seconds", "gen_ai_request_model" => model.clone())
                 .record(first.as_secs_f64());
         }
-        let tokens = |kind: &'static str| {
-            metrics::counter!("grok2api_tokens_total", "gen_ai_request_model" => model.clone(), "gen_ai_token_type" => kind)
-        };
+        let tokens = |kind: &'static str| metrics::counter!("grok2api_tokens_total", "gen_ai_request_model" => model.clone(), "gen_ai_token_type" => kind);
         tokens("input").increment(self.facts.prompt_tokens);
         tokens("output").increment(self.completion_tokens);
     }

@@ -3,8 +3,8 @@
 use poem_openapi::Object;
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::Type;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::json_type::{Either, Ignored, JsonText, OneOrMany, TextOrList, inline, json_type, list, one_of};
 

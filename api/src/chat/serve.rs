@@ -37,7 +37,8 @@ impl IntoResponse for ChatAnswer {
 impl ApiResponse for ChatAnswer {
     // One response with two media types: two responses of one status would make the document invalid.
     fn meta() -> MetaResponses {
-        let events = MetaSchema { description: Some("Events of `chat.completion.chunk` objects."), ..MetaSchema::new("string") };
+        let events =
+            MetaSchema { description: Some("Events of `chat.completion.chunk` objects."), ..MetaSchema::new("string") };
         MetaResponses {
             responses: vec![MetaResponse {
                 description: "The answer: an object, or with `stream: true` an event stream.",
@@ -94,7 +95,11 @@ pub(super) async fn serve(
         let links = MediaLinks::new(&public_url::base(request, &settings.global.base_url));
         let head = Head { id: id::chat_completion_id(), created: unix_now(), validated, links };
         let prepared = state.gateway.prepare(&head.validated.request).await?;
-        if head.validated.stream { stream(state, head, &prepared, &mut report).await } else { whole(state, head, &prepared, &mut report).await }
+        if head.validated.stream {
+            stream(state, head, &prepared, &mut report).await
+        } else {
+            whole(state, head, &prepared, &mut report).await
+        }
     }
     .await;
     match served {
@@ -200,7 +205,8 @@ async fn whole(state: &AppState, head: Head, prepared: &Prepared, report: &mut R
         choices.push(choice);
     }
     report.completion_tokens = completion_tokens;
-    let citations: Vec<String> = answers.iter().flat_map(|answer| &answer.collected.sources).map(|source| source.url.clone()).collect();
+    let citations: Vec<String> =
+        answers.iter().flat_map(|answer| &answer.collected.sources).map(|source| source.url.clone()).collect();
     let completion = ChatCompletion {
         id: head.id,
         object: "chat.completion",

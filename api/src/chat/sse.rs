@@ -87,7 +87,11 @@ impl SseBody {
             gathered: 0,
             last_write: now,
             ping: Alarm::at(now + PING_AFTER),
-            cut_off: CutOff { cancelled: Box::pin(cut_off.clone().cancelled_owned()), token: cut_off, is_watched: false },
+            cut_off: CutOff {
+                cancelled: Box::pin(cut_off.clone().cancelled_owned()),
+                token: cut_off,
+                is_watched: false,
+            },
             over: false,
             report,
         }

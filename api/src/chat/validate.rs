@@ -29,7 +29,11 @@ pub(crate) struct Validated {
     pub(crate) ignored: Vec<&'static str>,
 }
 
-pub(crate) fn validate(body: CreateChatCompletion, settings: &ChatSettings, show_thinking: bool) -> Result<Validated, ApiError> {
+pub(crate) fn validate(
+    body: CreateChatCompletion,
+    settings: &ChatSettings,
+    show_thinking: bool,
+) -> Result<Validated, ApiError> {
     check_numbers(&body)?;
     check_words(&body)?;
     refuse_what_changes_the_answer(&body)?;
@@ -92,7 +96,11 @@ fn check_numbers(body: &CreateChatCompletion) -> Result<(), ApiError> {
     range("frequency_penalty", body.frequency_penalty, -2.0, 2.0)?;
     for (name, value) in [("max_completion_tokens", body.max_completion_tokens), ("max_tokens", body.max_tokens)] {
         if value.is_some_and(|value| value < 1) {
-            return Err(ApiError::invalid(name, "invalid_value", format!("Invalid value for '{name}': expected at least 1.")));
+            return Err(ApiError::invalid(
+                name,
+                "invalid_value",
+                format!("Invalid value for '{name}': expected at least 1."),
+            ));
         }
     }
     Ok(())
@@ -167,7 +175,11 @@ fn reasoning_format(asked: Option<&str>, settings: &ChatSettings, show: bool) ->
 fn choices(asked: Option<i64>, most: u32) -> Result<u32, ApiError> {
     let asked = asked.unwrap_or(1);
     u32::try_from(asked).ok().filter(|n| (1..=most).contains(n)).ok_or_else(|| {
-        ApiError::invalid("n", "invalid_value", format!("Invalid value for 'n': expected a whole number from 1 to {most}."))
+        ApiError::invalid(
+            "n",
+            "invalid_value",
+            format!("Invalid value for 'n': expected a whole number from 1 to {most}."),
+        )
     })
 }
 
@@ -336,7 +348,8 @@ fn tools(
 fn one_tool(from: &str, at: usize, function: FunctionIn) -> Result<Tool, ApiError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if function.name.is_empty() || function.name.len() > MAX_NAME || !function.name.chars().all(fits) {
-        let param = if from == "tools" { format!("tools[{at}].function.name") } else { format!("functions[{at}].name") };
+        let param =
+            if from == "tools" { format!("tools[{at}].function.name") } else { format!("functions[{at}].name") };
         return Err(ApiError::invalid(
             param.clone(),
             "invalid_value",

@@ -32,14 +32,17 @@ pub(crate) fn choice(
         .iter()
         .map(|call| FunctionCallOut { name: call.name.clone(), arguments: call.arguments.clone() })
         .collect();
-    let tokens = count(&content, reasoning, &calls);
+    // Links to pictures are ours, not the model's words.
+    let mut tokens = count(answer.json.as_deref().unwrap_or(collected.content()), reasoning, &calls);
+    tokens.completion += answer.discarded_tokens;
     let content = match format {
         ReasoningFormat::ThinkTags if !reasoning.is_empty() => format!("<think>\n{reasoning}\n</think>\n{content}"),
         ReasoningFormat::ThinkTags | ReasoningFormat::ReasoningContent | ReasoningFormat::Hidden => content,
     };
     let shown = format == ReasoningFormat::ReasoningContent && !reasoning.is_empty();
     let has_calls = !calls.is_empty();
-    let (tool_calls, function_call) = if legacy_functions { (None, calls.into_iter().next()) } else { (tool_calls(calls), None) };
+    let (tool_calls, function_call) =
+        if legacy_functions { (None, calls.into_iter().next()) } else { (tool_calls(calls), None) };
     let message = AssistantMessage {
         role: "assistant",
         content: (!has_calls || !content.is_empty()).then_some(content),

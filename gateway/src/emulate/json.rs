@@ -37,9 +37,7 @@ pub fn instruction(format: &ResponseFormat) -> Option<String> {
         ResponseFormat::JsonObject => Some(format!("Answer with exactly one JSON object. {ONLY}")),
         ResponseFormat::JsonSchema { name, schema, .. } => {
             let schema = lenient::compact(schema.get());
-            Some(format!(
-                "Answer with exactly one JSON value that fits the JSON schema \"{name}\":\n{schema}\n{ONLY}"
-            ))
+            Some(format!("Answer with exactly one JSON value that fits the JSON schema \"{name}\":\n{schema}\n{ONLY}"))
         }
     }
 }
@@ -87,10 +85,7 @@ pub fn repair_turn(answer: &str, fault: &JsonFault) -> [Message; 2] {
     let text = format!(
         "Your last answer cannot be used: {fault}. Send the complete answer again in the required form, as one JSON value and nothing else."
     );
-    [
-        Message::text(Role::Assistant, answer),
-        Message::text(Role::User, text),
-    ]
+    [Message::text(Role::Assistant, answer), Message::text(Role::User, text)]
 }
 
 /// What stands at the start of a text.
@@ -116,11 +111,7 @@ fn value(text: &str) -> Found<'_> {
         Some(Err(_)) | None => return Found::Text(0),
     };
     // Prose is full of words and numbers: one of these is the answer only if it is all of it.
-    if bracket || text[length..].trim().is_empty() {
-        Found::Value { json, length }
-    } else {
-        Found::Text(0)
-    }
+    if bracket || text[length..].trim().is_empty() { Found::Value { json, length } } else { Found::Text(0) }
 }
 
 /// The length up to the bracket that closes the first one.
@@ -141,11 +132,7 @@ fn bracketed(text: &str) -> Option<usize> {
 
 fn fits(json: &str, wanted: Option<&Value>) -> Result<(), JsonFault> {
     let Some(schema) = wanted else {
-        return if json.starts_with('{') {
-            Ok(())
-        } else {
-            Err(JsonFault::NotAnObject)
-        };
+        return if json.starts_with('{') { Ok(()) } else { Err(JsonFault::NotAnObject) };
     };
     let value: Value = serde_json::from_str(json).map_err(|_| JsonFault::NotJson)?;
     schema::check(schema, &value).map_err(JsonFault::Schema)
@@ -172,23 +159,14 @@ mod tests {
 
     #[test]
     fn valid_json_comes_back_as_written() {
-        assert_eq!(
-            object(" {\"a\": 1.0, \"b\": [\"ü\"]}\n").unwrap(),
-            "{\"a\": 1.0, \"b\": [\"ü\"]}"
-        );
-        assert_eq!(
-            check("anything", &ResponseFormat::Text).unwrap(),
-            "anything"
-        );
+        assert_eq!(object(" {\"a\": 1.0, \"b\": [\"ü\"]}\n").unwrap(), "{\"a\": 1.0, \"b\": [\"ü\"]}");
+        assert_eq!(check("anything", &ResponseFormat::Text).unwrap(), "anything");
     }
 
     #[test]
     fn fences_and_prose_are_removed() {
         assert_eq!(object("```json\n{\"a\": 1}\n```").unwrap(), "{\"a\": 1}");
-        assert_eq!(
-            object("Here it is [1]:\n\n{\"a\": 1}\n\nAnything {else}?").unwrap(),
-            "{\"a\": 1}"
-        );
+        assert_eq!(object("Here it is [1]:\n\n{\"a\": 1}\n\nAnything {else}?").unwrap(), "{\"a\": 1}");
     }
 
     #[test]
@@ -207,26 +185,16 @@ mod tests {
 
     #[test]
     fn a_schema_is_checked_on_the_value_that_is_meant() {
-        assert_eq!(
-            check("Point [1] is {\"x\": 3}.", &point()).unwrap(),
-            "{\"x\": 3}"
-        );
+        assert_eq!(check("Point [1] is {\"x\": 3}.", &point()).unwrap(), "{\"x\": 3}");
         let fault = check("{\"x\": \"3\"}", &point()).unwrap_err();
-        assert_eq!(
-            fault.to_string(),
-            "the JSON does not fit the schema at $.x: expected integer, found string"
-        );
+        assert_eq!(fault.to_string(), "the JSON does not fit the schema at $.x: expected integer, found string");
         assert!(matches!(check("{}", &point()), Err(JsonFault::Schema(_))));
     }
 
     #[test]
     fn scalars_fit_where_the_schema_wants_them() {
         let schema = RawValue::from_string(r#"{"type":"boolean"}"#.to_owned()).unwrap();
-        let format = ResponseFormat::JsonSchema {
-            name: "yes".to_owned(),
-            schema,
-            strict: false,
-        };
+        let format = ResponseFormat::JsonSchema { name: "yes".to_owned(), schema, strict: false };
         assert_eq!(check(" true ", &format).unwrap(), "true");
         assert!(check("It is true", &format).is_err());
     }
@@ -234,13 +202,14 @@ mod tests {
     #[test]
     fn the_instruction_contains_the_schema_on_one_line() {
         assert_eq!(instruction(&ResponseFormat::Text), None);
-        assert!(
-            instruction(&ResponseFormat::JsonObject)
-                .unwrap()
-                .contains("one JSON object")
-        );
+        assert!(instruction(&ResponseFormat::JsonObject).unwrap().contains("one JSON object"));
         let text = instruction(&point()).unwrap();
-        assert!(text.contains("\"point\":\n{\"type\":\"object\",\"properties\":{\"x\":{\"type\":\"integer\"}},\"required\":[\"x\"]}\n"), "{text}");
+        assert!(
+            text.contains(
+                "\"point\":\n{\"type\":\"object\",\"properties\":{\"x\":{\"type\":\"integer\"}},\"required\":[\"x\"]}\n"
+            ),
+            "{text}"
+        );
     }
 
     #[test]
@@ -256,18 +225,9 @@ mod tests {
     fn a_part_of_a_value_is_never_taken_for_the_answer() {
         assert_eq!(object("[{\"a\": 1}]"), Err(JsonFault::NotAnObject));
         assert_eq!(object("{\"a\": {\"b\": 1}"), Err(JsonFault::NotJson));
-        assert_eq!(
-            object("{\"a\": oops, \"b\": {\"c\": 1}}"),
-            Err(JsonFault::NotJson)
-        );
-        assert!(matches!(
-            check("{\"points\": [{\"x\": 1}]}", &point()),
-            Err(JsonFault::Schema(_))
-        ));
-        assert_eq!(
-            object("Use {braces} like so: {\"a\": 1}").unwrap(),
-            "{\"a\": 1}"
-        );
+        assert_eq!(object("{\"a\": oops, \"b\": {\"c\": 1}}"), Err(JsonFault::NotJson));
+        assert!(matches!(check("{\"points\": [{\"x\": 1}]}", &point()), Err(JsonFault::Schema(_))));
+        assert_eq!(object("Use {braces} like so: {\"a\": 1}").unwrap(), "{\"a\": 1}");
     }
 
     #[test]

@@ -21,11 +21,7 @@ pub(crate) enum Fault {
 /// Numbers, keys and their order stay as written. Repaired are commas before a closing bracket, strings and keys in
 /// single quotes, keys without quotes, line breaks and unknown escapes in strings, and Python's `True`, `False`, `None`.
 pub(crate) fn read(input: &str) -> Result<(String, usize), Fault> {
-    let mut reader = Reader {
-        input,
-        at: 0,
-        json: String::new(),
-    };
+    let mut reader = Reader { input, at: 0, json: String::new() };
     reader.value(MAX_DEPTH)?;
     let Reader { at, json, .. } = reader;
     match serde_json::from_str::<IgnoredAny>(&json) {
@@ -66,8 +62,7 @@ impl<'a> Reader<'a> {
             '[' if depth > 0 => self.array(depth - 1),
             quote @ ('"' | '\'') => self.string(quote),
             '-' | '0'..='9' => {
-                let number =
-                    self.take_while(|c| matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'));
+                let number = self.take_while(|c| matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'));
                 self.json.push_str(number);
                 Ok(())
             }
@@ -95,11 +90,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads what stands between a pair of brackets, separated by commas.
-    fn members(
-        &mut self,
-        close: char,
-        mut member: impl FnMut(&mut Self) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    fn members(&mut self, close: char, mut member: impl FnMut(&mut Self) -> Result<(), Fault>) -> Result<(), Fault> {
         let open = self.peek()?;
         self.copy(open);
         let mut first = true;
@@ -189,10 +180,7 @@ impl<'a> Reader<'a> {
     }
 
     fn peek(&self) -> Result<char, Fault> {
-        self.input[self.at..]
-            .chars()
-            .next()
-            .ok_or(Fault::Incomplete)
+        self.input[self.at..].chars().next().ok_or(Fault::Incomplete)
     }
 
     fn copy(&mut self, c: char) {
@@ -226,7 +214,8 @@ mod tests {
 
     #[test]
     fn valid_json_keeps_its_numbers_keys_and_order() {
-        let json = r#" { "z" : 1.50e+3, "a": [ -0, 12345678901234567890 ], "s": "a\u00e9\n\"\/", "e": {}, "n": null } "#;
+        let json =
+            r#" { "z" : 1.50e+3, "a": [ -0, 12345678901234567890 ], "s": "a\u00e9\n\"\/", "e": {}, "n": null } "#;
         assert_eq!(
             repaired(json),
             r#"{"z":1.50e+3,"a":[-0,12345678901234567890],"s":"a\u00e9\n\"\/","e":{},"n":null}"#
@@ -236,18 +225,9 @@ mod tests {
     #[test]
     fn small_faults_are_repaired() {
         assert_eq!(repaired(r#"{"a":[1,2,],}"#), r#"{"a":[1,2]}"#);
-        assert_eq!(
-            repaired(r#"{'a':'say \'"hi"\'',"b":True}"#),
-            r#"{"a":"say '\"hi\"'","b":true}"#
-        );
-        assert_eq!(
-            repaired("{city: None, x-y: False}"),
-            r#"{"city":null,"x-y":false}"#
-        );
-        assert_eq!(
-            repaired("{\"a\":\"one\ntwo\tthree\u{1}\"}"),
-            r#"{"a":"one\ntwo\tthree\u0001"}"#
-        );
+        assert_eq!(repaired(r#"{'a':'say \'"hi"\'',"b":True}"#), r#"{"a":"say '\"hi\"'","b":true}"#);
+        assert_eq!(repaired("{city: None, x-y: False}"), r#"{"city":null,"x-y":false}"#);
+        assert_eq!(repaired("{\"a\":\"one\ntwo\tthree\u{1}\"}"), r#"{"a":"one\ntwo\tthree\u0001"}"#);
         assert_eq!(repaired(r#"{"regex":"\d+\."}"#), r#"{"regex":"\\d+\\."}"#);
     }
 
@@ -259,36 +239,15 @@ mod tests {
 
     #[test]
     fn what_only_lacks_its_end_is_incomplete() {
-        for input in [
-            "",
-            "{",
-            r#"{"a"#,
-            r#"{"a":"#,
-            r#"{"a":"b"#,
-            r#"{"a":"b\"#,
-            "[1",
-            "[1,",
-            "tru",
-        ] {
+        for input in ["", "{", r#"{"a"#, r#"{"a":"#, r#"{"a":"b"#, r#"{"a":"b\"#, "[1", "[1,", "tru"] {
             assert_eq!(read(input), Err(Fault::Incomplete), "{input}");
         }
     }
 
     #[test]
     fn what_cannot_be_understood_is_invalid() {
-        for input in [
-            "nonsense ",
-            "{,}",
-            "[,]",
-            "{1 2}",
-            "[1 2]",
-            "{\"a\" 1}",
-            "01",
-            "1.e",
-            "\"\\uZZZZ\"",
-            "}",
-            "<b>",
-        ] {
+        for input in ["nonsense ", "{,}", "[,]", "{1 2}", "[1 2]", "{\"a\" 1}", "01", "1.e", "\"\\uZZZZ\"", "}", "<b>"]
+        {
             assert_eq!(read(input), Err(Fault::Invalid), "{input}");
         }
         assert_eq!(read(&"[".repeat(5000)), Err(Fault::Invalid));
@@ -296,10 +255,7 @@ mod tests {
 
     #[test]
     fn compacting_keeps_the_space_in_strings() {
-        assert_eq!(
-            compact("{ \"a b\" :\n [ \"c \\\" d\" , 1 ] }"),
-            r#"{"a b":["c \" d",1]}"#
-        );
+        assert_eq!(compact("{ \"a b\" :\n [ \"c \\\" d\" , 1 ] }"), r#"{"a b":["c \" d",1]}"#);
     }
 
     proptest! {

@@ -26,13 +26,8 @@ impl EventSink for Recorder {
                 "reasoning"
             }
             ChatEvent::ToolCall(call) => {
-                assert_eq!(
-                    call.index as usize,
-                    self.calls.len(),
-                    "calls are numbered from 0"
-                );
-                self.calls
-                    .push((call.name.to_owned(), call.arguments.to_owned()));
+                assert_eq!(call.index as usize, self.calls.len(), "calls are numbered from 0");
+                self.calls.push((call.name.to_owned(), call.arguments.to_owned()));
                 "call"
             }
             ChatEvent::Finish(reason) => {
@@ -53,16 +48,9 @@ impl EventSink for Recorder {
 
 /// Cuts a text at the given byte positions, each moved back to the next character boundary.
 pub(crate) fn pieces<'a>(text: &'a str, cuts: &[usize]) -> Vec<&'a str> {
-    let mut cuts: Vec<usize> = cuts
-        .iter()
-        .map(|cut| text.floor_char_boundary(*cut))
-        .collect();
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| text.floor_char_boundary(*cut)).collect();
     cuts.sort_unstable();
     let ends = cuts.iter().copied().chain([text.len()]);
     let starts = std::iter::once(0).chain(cuts.iter().copied());
-    starts
-        .zip(ends)
-        .map(|(start, end)| &text[start..end])
-        .filter(|piece| !piece.is_empty())
-        .collect()
+    starts.zip(ends).map(|(start, end)| &text[start..end]).filter(|piece| !piece.is_empty()).collect()
 }

@@ -46,11 +46,7 @@ impl Stop {
             met += usize::from(bytes[met] == bytes[at]);
             fallback[at] = met;
         }
-        Self {
-            text: text.into(),
-            fallback: fallback.into(),
-            met: 0,
-        }
+        Self { text: text.into(), fallback: fallback.into(), met: 0 }
     }
 
     /// Takes a byte and tells how much has been met. Not to be called after the whole has been.
@@ -68,22 +64,12 @@ impl<S: EventSink> StopSink<S> {
     /// Puts the search for `stops` in front of `inner`. Empty stop texts are left out.
     pub fn new(inner: S, stops: &[String]) -> Self {
         let mut first_bytes = [0; 4];
-        let stops: Vec<Stop> = stops
-            .iter()
-            .filter(|stop| !stop.is_empty())
-            .map(|stop| Stop::new(stop))
-            .collect();
+        let stops: Vec<Stop> = stops.iter().filter(|stop| !stop.is_empty()).map(|stop| Stop::new(stop)).collect();
         for stop in &stops {
             let first = stop.text.as_bytes()[0];
             first_bytes[usize::from(first >> 6)] |= 1 << (first & 63);
         }
-        Self {
-            inner,
-            stops,
-            first_bytes,
-            held: Held::default(),
-            matched: None,
-        }
+        Self { inner, stops, first_bytes, held: Held::default(), matched: None }
     }
 
     /// Whether a stop text was met: nothing more is wanted from the upstream.
@@ -142,15 +128,11 @@ impl<S: EventSink> StopSink<S> {
         let mut complete: Option<Held> = None;
         self.held = Held::default();
         for (index, stop) in self.stops.iter_mut().enumerate() {
-            let met = Held {
-                stop: index,
-                bytes: stop.step(byte),
-            };
+            let met = Held { stop: index, bytes: stop.step(byte) };
             if met.bytes > self.held.bytes {
                 self.held = met;
             }
-            if met.bytes == stop.text.len() && complete.is_none_or(|other| other.bytes < met.bytes)
-            {
+            if met.bytes == stop.text.len() && complete.is_none_or(|other| other.bytes < met.bytes) {
                 complete = Some(met);
             }
         }
@@ -164,8 +146,7 @@ impl<S: EventSink> StopSink<S> {
             self.inner.event(ChatEvent::Text(text));
         }
         if length > held.bytes {
-            self.inner
-                .event(ChatEvent::Text(&piece[..length - held.bytes]));
+            self.inner.event(ChatEvent::Text(&piece[..length - held.bytes]));
         }
     }
 
@@ -199,10 +180,7 @@ impl<S: EventSink> EventSink for StopSink<S> {
             ChatEvent::Reasoning(_) | ChatEvent::Source(_) | ChatEvent::VideoProgress(_) => {
                 self.inner.event(event);
             }
-            ChatEvent::Image(_)
-            | ChatEvent::Video(_)
-            | ChatEvent::ToolCall(_)
-            | ChatEvent::Finish(_) => {
+            ChatEvent::Image(_) | ChatEvent::Video(_) | ChatEvent::ToolCall(_) | ChatEvent::Finish(_) => {
                 self.release(); // these stand after the text
                 self.inner.event(event);
             }

@@ -11,11 +11,7 @@ use crate::request::AssistantToolCall;
 
 /// Appends the calls of an assistant message to its text: in the form that the tool instruction asks for,
 /// or, when no tools are offered now, as a line of JSON each.
-pub(super) fn append(
-    text: Cow<'_, str>,
-    calls: &[AssistantToolCall],
-    emulate_tools: bool,
-) -> String {
+pub(super) fn append(text: Cow<'_, str>, calls: &[AssistantToolCall], emulate_tools: bool) -> String {
     let mut text = text.into_owned();
     if !text.is_empty() {
         text.push('\n');
@@ -38,13 +34,7 @@ fn push_markup(text: &mut String, calls: &[AssistantToolCall]) {
         }
         let name = &call.name;
         let arguments = arguments(call);
-        text.extend([
-            "<tool_name>",
-            name,
-            "</tool_name><parameters>",
-            arguments.get(),
-            "</parameters></tool_call>",
-        ]);
+        text.extend(["<tool_name>", name, "</tool_name><parameters>", arguments.get(), "</parameters></tool_call>"]);
     }
     text.push_str("</tool_calls>");
 }
@@ -61,11 +51,7 @@ fn push_lines(text: &mut String, calls: &[AssistantToolCall]) {
         if index > 0 {
             text.push('\n');
         }
-        let line = Line {
-            id: &call.id,
-            name: &call.name,
-            arguments: arguments(call),
-        };
+        let line = Line { id: &call.id, name: &call.name, arguments: arguments(call) };
         text.push_str(&serde_json::to_string(&line).unwrap_or_default()); // strings and checked JSON: cannot fail
     }
 }

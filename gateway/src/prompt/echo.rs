@@ -64,18 +64,13 @@ fn next_element(line: &str) -> Option<(usize, usize)> {
 }
 
 fn image_length(text: &str) -> usize {
-    text.find(')').map_or_else(
-        || text.trim_end_matches(['\r', '\n']).len(),
-        |close| close + 1,
-    )
+    text.find(')').map_or_else(|| text.trim_end_matches(['\r', '\n']).len(), |close| close + 1)
 }
 
 /// Only an element without a body is ours: one with `<source>` inside is part of what the model wrote.
 fn video_length(text: &str) -> Option<usize> {
     let end = VIDEO_OPEN.len() + text[VIDEO_OPEN.len()..].find(['<', '>'])?;
-    text[end..]
-        .starts_with(VIDEO_CLOSE)
-        .then_some(end + VIDEO_CLOSE.len())
+    text[end..].starts_with(VIDEO_CLOSE).then_some(end + VIDEO_CLOSE.len())
 }
 
 #[cfg(test)]
@@ -85,10 +80,7 @@ mod tests {
     #[test]
     fn a_leading_think_block_goes() {
         assert_eq!(strip("<think>\nHm.\n\n</think>\nYes."), "Yes.");
-        assert_eq!(
-            strip("\n <think>a</think>b <think>c</think>"),
-            "b <think>c</think>"
-        );
+        assert_eq!(strip("\n <think>a</think>b <think>c</think>"), "b <think>c</think>");
         assert_eq!(strip("<think>only</think>\n"), "");
     }
 
@@ -101,34 +93,23 @@ mod tests {
     #[test]
     fn picture_lines_go() {
         assert_eq!(
-            strip(
-                "Here:\n![Generated Image](https://h/images/a-b.jpg)\n![Generated Image](/images/c.jpg)"
-            ),
+            strip("Here:\n![Generated Image](https://h/images/a-b.jpg)\n![Generated Image](/images/c.jpg)"),
             "Here:"
         );
-        assert_eq!(
-            strip("![Generated Image](data:image/png;base64,AAAA)\nDone."),
-            "Done."
-        );
+        assert_eq!(strip("![Generated Image](data:image/png;base64,AAAA)\nDone."), "Done.");
         assert_eq!(strip("A ![Generated Image](x) B"), "A  B");
         assert_eq!(strip("![Generated Image](x) "), "");
     }
 
     #[test]
     fn a_picture_cut_off_by_a_broken_stream_goes_to_the_end_of_its_line() {
-        assert_eq!(
-            strip("Here:\n![Generated Image](data:image/png;base64,AAAA"),
-            "Here:"
-        );
+        assert_eq!(strip("Here:\n![Generated Image](data:image/png;base64,AAAA"), "Here:");
         assert_eq!(strip("![Generated Image](data:AAAA\r\nnext"), "next");
     }
 
     #[test]
     fn video_tags_go() {
-        assert_eq!(
-            strip("<video src=\"/images/a.mp4\" controls=\"controls\"></video>\n"),
-            ""
-        );
+        assert_eq!(strip("<video src=\"/images/a.mp4\" controls=\"controls\"></video>\n"), "");
         assert_eq!(
             strip(
                 "<think>视频已生成100%</think>\n<video src=\"u\" controls=\"controls\" width=\"500\" height=\"300\"></video>\n"
@@ -143,10 +124,7 @@ mod tests {
         let opens = VIDEO_OPEN.repeat(200_000);
         assert_eq!(strip(&opens), opens); // seconds if each one looked through all that follows
         assert_eq!(strip(&"![Generated Image](x)".repeat(200_000)), "");
-        assert_eq!(
-            strip("<video src=\"a\">old</video> <video src=\"u\"></video>"),
-            "<video src=\"a\">old</video>"
-        );
+        assert_eq!(strip("<video src=\"a\">old</video> <video src=\"u\"></video>"), "<video src=\"a\">old</video>");
     }
 
     #[test]

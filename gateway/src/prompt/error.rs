@@ -79,10 +79,9 @@ impl PromptError {
     /// The `code` of the error body.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Empty
-            | Self::UnknownToolCallId { .. }
-            | Self::BrokenFile { .. }
-            | Self::TooManyImages { .. } => "invalid_value",
+            Self::Empty | Self::UnknownToolCallId { .. } | Self::BrokenFile { .. } | Self::TooManyImages { .. } => {
+                "invalid_value"
+            }
             Self::MissingToolCallId { .. } => "missing_required_parameter",
             Self::UnsupportedFile { .. } => "unsupported_value",
             Self::TooLong { .. } => "context_length_exceeded",

@@ -44,10 +44,7 @@ pub(super) fn read(data: &str) -> Result<FileContent<'_>, FileFault> {
     }
     let bytes: Vec<u8> = percent_encoding::percent_decode_str(payload).collect();
     match picture_type(&bytes) {
-        Some(mime) => Ok(FileContent::Image(Cow::Owned(format!(
-            "data:{mime};base64,{}",
-            BASE64.encode(&bytes)
-        )))),
+        Some(mime) => Ok(FileContent::Image(Cow::Owned(format!("data:{mime};base64,{}", BASE64.encode(&bytes))))),
         None => read_text(bytes),
     }
 }
@@ -68,20 +65,14 @@ fn read_base64<'a>(url: Option<&'a str>, payload: &'a str) -> Result<FileContent
     } else {
         payload.into()
     };
-    let start = BASE64
-        .decode(&dense.as_bytes()[..dense.len().min(SIGNATURE_CHARS)])
-        .map_err(|_| FileFault::Broken)?;
+    let start = BASE64.decode(&dense.as_bytes()[..dense.len().min(SIGNATURE_CHARS)]).map_err(|_| FileFault::Broken)?;
     if let Some(mime) = picture_type(&start) {
         return Ok(FileContent::Image(match url {
             Some(url) => Cow::Borrowed(url), // goes on undecoded
             None => Cow::Owned(format!("data:{mime};base64,{dense}")),
         }));
     }
-    read_text(
-        BASE64
-            .decode(dense.as_bytes())
-            .map_err(|_| FileFault::Broken)?,
-    )
+    read_text(BASE64.decode(dense.as_bytes()).map_err(|_| FileFault::Broken)?)
 }
 
 fn picture_type(bytes: &[u8]) -> Option<&'static str> {
@@ -89,21 +80,7 @@ fn picture_type(bytes: &[u8]) -> Option<&'static str> {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
         [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'E',
-            b'B',
-            b'P',
-            ..,
-        ] => Some("image/webp"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
         _ => None,
     }
 }
@@ -119,9 +96,7 @@ fn read_text(mut bytes: Vec<u8>) -> Result<FileContent<'static>, FileFault> {
     if bytes.iter().any(is_binary) {
         return Err(FileFault::Unsupported);
     }
-    String::from_utf8(bytes)
-        .map(FileContent::Text)
-        .map_err(|_| FileFault::Unsupported)
+    String::from_utf8(bytes).map(FileContent::Text).map_err(|_| FileFault::Unsupported)
 }
 
 #[cfg(test)]
@@ -137,10 +112,7 @@ mod tests {
     #[test]
     fn text_is_decoded_whatever_its_declared_type() {
         assert_eq!(read("data:text/plain;base64,aGVsbG8="), Ok(text("hello")));
-        assert_eq!(
-            read("DATA:application/octet-stream;charset=utf-8;BASE64,aGVsbG8"),
-            Ok(text("hello"))
-        );
+        assert_eq!(read("DATA:application/octet-stream;charset=utf-8;BASE64,aGVsbG8"), Ok(text("hello")));
         assert_eq!(read("aGVs\r\nbG8="), Ok(text("hello")));
         assert_eq!(read("data:text/csv,a%2Cb%0A1,2"), Ok(text("a,b\n1,2")));
         assert_eq!(read("data:;base64,77u/eA=="), Ok(text("x")));
@@ -151,40 +123,17 @@ mod tests {
     fn pictures_stay_encoded() {
         let url = format!("data:application/octet-stream;base64,{PNG}");
         assert_eq!(read(&url), Ok(FileContent::Image(Cow::Borrowed(&url))));
-        assert_eq!(
-            read(PNG),
-            Ok(FileContent::Image(Cow::Owned(format!(
-                "data:image/png;base64,{PNG}"
-            ))))
-        );
-        assert_eq!(
-            read("data:image/gif,GIF89a"),
-            Ok(FileContent::Image("data:image/gif;base64,R0lGODlh".into()))
-        );
-        assert!(matches!(
-            read("data:;base64,/9j/4AAQ"),
-            Ok(FileContent::Image(_))
-        ));
-        assert!(matches!(
-            read("data:;base64,UklGRgAAAABXRUJQ"),
-            Ok(FileContent::Image(_))
-        ));
+        assert_eq!(read(PNG), Ok(FileContent::Image(Cow::Owned(format!("data:image/png;base64,{PNG}")))));
+        assert_eq!(read("data:image/gif,GIF89a"), Ok(FileContent::Image("data:image/gif;base64,R0lGODlh".into())));
+        assert!(matches!(read("data:;base64,/9j/4AAQ"), Ok(FileContent::Image(_))));
+        assert!(matches!(read("data:;base64,UklGRgAAAABXRUJQ"), Ok(FileContent::Image(_))));
     }
 
     #[test]
     fn everything_else_is_refused() {
-        assert_eq!(
-            read("data:text/plain;base64,JVBERi0xLjQK"),
-            Err(FileFault::Unsupported)
-        ); // a PDF
-        assert_eq!(
-            read("data:text/plain;base64,UEsDBAo="),
-            Err(FileFault::Unsupported)
-        ); // a ZIP archive
-        assert_eq!(
-            read("data:text/plain;base64,/////w=="),
-            Err(FileFault::Unsupported)
-        ); // not UTF-8
+        assert_eq!(read("data:text/plain;base64,JVBERi0xLjQK"), Err(FileFault::Unsupported)); // a PDF
+        assert_eq!(read("data:text/plain;base64,UEsDBAo="), Err(FileFault::Unsupported)); // a ZIP archive
+        assert_eq!(read("data:text/plain;base64,/////w=="), Err(FileFault::Unsupported)); // not UTF-8
         assert_eq!(read("data:text/plain;base64"), Err(FileFault::Broken));
         assert_eq!(read("not base64!"), Err(FileFault::Broken));
     }

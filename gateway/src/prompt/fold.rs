@@ -26,10 +26,7 @@ pub struct FoldOptions {
 
 impl Default for FoldOptions {
     fn default() -> Self {
-        Self {
-            max_chars: 400_000,
-            max_images: 8,
-        }
+        Self { max_chars: 400_000, max_images: 8 }
     }
 }
 
@@ -59,39 +56,20 @@ pub fn fold(request: &ChatRequest, options: &FoldOptions) -> Result<Prompt, Prom
         let label = label(&earlier_calls, index, message)?;
         earlier_calls.extend(message.tool_calls.iter().map(|call| call.id.as_str()));
         if let Some(text) = folding.text(index, message)? {
-            blocks.push(Block {
-                role: message.role,
-                label,
-                text,
-            });
+            blocks.push(Block { role: message.role, label, text });
         }
     }
     if blocks.is_empty() {
         return Err(PromptError::Empty);
     }
-    let instructions: Vec<String> = [
-        tools::instruction(request),
-        json::instruction(&request.response_format),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let instructions: Vec<String> =
+        [tools::instruction(request), json::instruction(&request.response_format)].into_iter().flatten().collect();
     if !instructions.is_empty() {
-        blocks.insert(
-            0,
-            Block {
-                role: Role::System,
-                label: "system".into(),
-                text: instructions.join("\n\n").into(),
-            },
-        );
+        blocks.insert(0, Block { role: Role::System, label: "system".into(), text: instructions.join("\n\n").into() });
     }
     let message = join(blocks);
     check_length(&message, options.max_chars)?;
-    Ok(Prompt {
-        message,
-        images: folding.images,
-    })
+    Ok(Prompt { message, images: folding.images })
 }
 
 /// One message on its way into the prompt.
@@ -107,10 +85,7 @@ fn join(mut blocks: Vec<Block<'_>>) -> String {
     {
         return std::mem::take(&mut only.text).into_owned();
     }
-    let length = blocks
-        .iter()
-        .map(|block| block.label.len() + block.text.len() + 6)
-        .sum();
+    let length = blocks.iter().map(|block| block.label.len() + block.text.len() + 6).sum();
     let mut message = String::with_capacity(length);
     for block in blocks {
         let gap = if message.is_empty() { "" } else { "\n\n" };
@@ -119,25 +94,15 @@ fn join(mut blocks: Vec<Block<'_>>) -> String {
     message
 }
 
-fn label<'a>(
-    earlier_calls: &HashSet<&str>,
-    index: usize,
-    message: &'a Message,
-) -> Result<Cow<'a, str>, PromptError> {
+fn label<'a>(earlier_calls: &HashSet<&str>, index: usize, message: &'a Message) -> Result<Cow<'a, str>, PromptError> {
     Ok(match message.role {
         Role::System => "system".into(),
         Role::User => "user".into(),
         Role::Assistant => "assistant".into(),
         Role::Tool => {
-            let id = message
-                .tool_call_id
-                .as_deref()
-                .ok_or(PromptError::MissingToolCallId { message: index })?;
+            let id = message.tool_call_id.as_deref().ok_or(PromptError::MissingToolCallId { message: index })?;
             if !earlier_calls.contains(id) {
-                return Err(PromptError::UnknownToolCallId {
-                    message: index,
-                    id: id.to_owned(),
-                });
+                return Err(PromptError::UnknownToolCallId { message: index, id: id.to_owned() });
             }
             format!("tool {id}").into()
         }
@@ -162,11 +127,7 @@ struct Folding {
 
 impl Folding {
     /// The text of a message; `None` if it has neither text nor calls nor pictures (rule 1).
-    fn text<'a>(
-        &mut self,
-        index: usize,
-        message: &'a Message,
-    ) -> Result<Option<Cow<'a, str>>, PromptError> {
+    fn text<'a>(&mut self, index: usize, message: &'a Message) -> Result<Option<Cow<'a, str>>, PromptError> {
         let images_before = self.images.len();
         let mut text = self.parts(index, message)?;
         if message.role == Role::Assistant {
@@ -184,11 +145,7 @@ impl Folding {
         Ok((message.role == Role::Tool).then_some(NO_OUTPUT.into()))
     }
 
-    fn parts<'a>(
-        &mut self,
-        index: usize,
-        message: &'a Message,
-    ) -> Result<Cow<'a, str>, PromptError> {
+    fn parts<'a>(&mut self, index: usize, message: &'a Message) -> Result<Cow<'a, str>, PromptError> {
         let mut text: Cow<'_, str> = Cow::Borrowed("");
         for (part, content) in message.parts.iter().enumerate() {
             match content {
@@ -200,18 +157,10 @@ impl Folding {
                     }
                     Ok(FileContent::Image(url)) => self.image(index, part, url.into_owned())?,
                     Err(FileFault::Broken) => {
-                        return Err(PromptError::BrokenFile {
-                            message: index,
-                            part,
-                            name: name.clone(),
-                        });
+                        return Err(PromptError::BrokenFile { message: index, part, name: name.clone() });
                     }
                     Err(FileFault::Unsupported) => {
-                        return Err(PromptError::UnsupportedFile {
-                            message: index,
-                            part,
-                            name: name.clone(),
-                        });
+                        return Err(PromptError::UnsupportedFile { message: index, part, name: name.clone() });
                     }
                 },
             }
@@ -221,11 +170,7 @@ impl Folding {
 
     fn image(&mut self, message: usize, part: usize, url: String) -> Result<(), PromptError> {
         if self.images.len() == self.max_images {
-            return Err(PromptError::TooManyImages {
-                message,
-                part,
-                max: self.max_images,
-            });
+            return Err(PromptError::TooManyImages { message, part, max: self.max_images });
         }
         self.images.push(url);
         Ok(())
@@ -244,17 +189,10 @@ fn push<'a>(text: &mut Cow<'a, str>, piece: Cow<'a, str>) {
 }
 
 fn inlined(name: &str, content: &str) -> String {
-    let name: String = name
-        .chars()
-        .filter(|c| !c.is_control() && !matches!(c, '"' | '<' | '>'))
-        .take(MAX_FILE_NAME_CHARS)
-        .collect();
+    let name: String =
+        name.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '<' | '>')).take(MAX_FILE_NAME_CHARS).collect();
     let name = if name.is_empty() { "file" } else { &name };
-    let end = if content.is_empty() || content.ends_with('\n') {
-        ""
-    } else {
-        "\n"
-    };
+    let end = if content.is_empty() || content.ends_with('\n') { "" } else { "\n" };
     format!("<file name=\"{name}\">\n{content}{end}</file>")
 }
 

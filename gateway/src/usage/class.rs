@@ -90,20 +90,13 @@ impl Class {
 
     /// Whether its characters form words together with the other Latin letters.
     pub(super) const fn is_latin(self) -> bool {
-        matches!(
-            self,
-            Self::Lower | Self::Upper | Self::Latin1 | Self::LatinExtended | Self::LatinAdditional
-        )
+        matches!(self, Self::Lower | Self::Upper | Self::Latin1 | Self::LatinExtended | Self::LatinAdditional)
     }
 
     /// Places in a run that are told apart; all later ones count as the last of them.
     pub(super) const fn longest_run(self) -> u8 {
         match self {
-            Self::Lower
-            | Self::Upper
-            | Self::Latin1
-            | Self::LatinExtended
-            | Self::LatinAdditional => 10,
+            Self::Lower | Self::Upper | Self::Latin1 | Self::LatinExtended | Self::LatinAdditional => 10,
             Self::Cyrillic => 6,
             Self::Digit | Self::Space => 3,
             Self::LineBreak
@@ -203,9 +196,7 @@ const FUNCTION_BITS: [u64; (HAN_LAST - HAN_FIRST + 1) as usize / 64] = {
     let bytes = FUNCTION_WORDS.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
-        let code = (bytes[at] as u32 & 0xf) << 12
-            | (bytes[at + 1] as u32 & 0x3f) << 6
-            | (bytes[at + 2] as u32 & 0x3f);
+        let code = (bytes[at] as u32 & 0xf) << 12 | (bytes[at + 1] as u32 & 0x3f) << 6 | (bytes[at + 2] as u32 & 0x3f);
         let offset = (code - HAN_FIRST) as usize;
         bits[offset / 64] |= 1_u64 << (offset % 64);
         at += 3; // every one of them has three bytes

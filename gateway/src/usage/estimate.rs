@@ -14,10 +14,7 @@ pub struct TokenEstimate {
 
 impl Default for TokenEstimate {
     fn default() -> Self {
-        Self {
-            milli: 0,
-            state: Class::LineBreak.first_state(),
-        }
+        Self { milli: 0, state: Class::LineBreak.first_state() }
     }
 }
 
@@ -88,10 +85,7 @@ const fn step(last: Class, last_run: u8, class: Class) -> Step {
         true if last_run < class.longest_run() => last_run + 1,
         true => class.longest_run(),
     };
-    Step {
-        cost: cost(last, class, run),
-        next: class.first_state() + run - 1,
-    }
+    Step { cost: cost(last, class, run), next: class.first_state() + run - 1 }
 }
 
 const fn cost(last: Class, class: Class, run: u8) -> u16 {

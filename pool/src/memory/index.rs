@@ -100,12 +100,7 @@ impl Index {
         best.map(|(_, _, slot)| slot)
     }
 
-    fn first_usable(
-        &self,
-        ranks: &BTreeMap<u64, Ends>,
-        end: End,
-        usable: &impl Fn(u32) -> bool,
-    ) -> Option<(u64, u32)> {
+    fn first_usable(&self, ranks: &BTreeMap<u64, Ends>, end: End, usable: &impl Fn(u32) -> bool) -> Option<(u64, u32)> {
         for (&rank, ends) in ranks {
             let mut slot = match end {
                 End::LeastRecent => ends.front,
@@ -150,9 +145,8 @@ impl Index {
 
     fn link_back(&mut self, slot: u32, place: Place) {
         self.touches += 1;
-        let ends = self.levels[usize::from(place.level) - 1]
-            .entry(place.rank)
-            .or_insert(Ends { front: slot, back: NONE });
+        let ends =
+            self.levels[usize::from(place.level) - 1].entry(place.rank).or_insert(Ends { front: slot, back: NONE });
         let back = ends.back;
         ends.back = slot;
         self.links[slot as usize] = Link { prev: back, next: NONE, place: Some(place), touched: self.touches };

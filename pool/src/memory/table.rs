@@ -137,8 +137,7 @@ impl Table {
     pub(super) fn rank(&mut self, slot: u32, touch: bool) {
         let Some(account) = &self.slots[slot as usize] else { return };
         for (at, lanes) in self.lanes.iter_mut().enumerate() {
-            let standing =
-                account.standing(at, &self.costs[at], self.policy.strategy, self.policy.max_in_flight);
+            let standing = account.standing(at, &self.costs[at], self.policy.strategy, self.policy.max_in_flight);
             lanes[tier_ix(account.tier)].set(slot, standing, account.budgets[at].reset_at_ms, touch);
         }
     }
@@ -202,8 +201,7 @@ impl Table {
     fn rank_first(&mut self, slot: u32) {
         let Some(account) = &self.slots[slot as usize] else { return };
         for (at, lanes) in self.lanes.iter_mut().enumerate() {
-            let standing =
-                account.standing(at, &self.costs[at], self.policy.strategy, self.policy.max_in_flight);
+            let standing = account.standing(at, &self.costs[at], self.policy.strategy, self.policy.max_in_flight);
             lanes[tier_ix(account.tier)].set_first(slot, standing, account.budgets[at].reset_at_ms);
         }
     }

@@ -136,7 +136,9 @@ async fn f41_a_refused_account_is_asked_again_before_it_is_condemned() {
     let app = TestApp::with(&["ann.fault-401"]).start().await;
     app.client().chat(FAST, "hello").await.expect_error(502, "upstream_account_invalid");
     // The second opinion comes from the rate-limit call, which this account refuses as well.
-    assert!(app.sim.wait_until(Duration::from_secs(10), |sim| sim.account("ann.fault-401").rate_limit_calls == 1).await);
+    assert!(
+        app.sim.wait_until(Duration::from_secs(10), |sim| sim.account("ann.fault-401").rate_limit_calls == 1).await
+    );
     let state = app.gateway.pool().state();
     let id = state.ids()[0];
     until(|| matches!(state.status(id), Some(Status::Expired { .. }))).await;

@@ -9,6 +9,7 @@ fn ask(prompt: &str) -> Value {
     json!({"model": MODEL, "messages": [{"role": "user", "content": prompt}]})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 fn with(mut body: Value, more: Value) -> Value {
     for (member, value) in more.as_object().unwrap() {
         body[member] = value.clone();
@@ -36,7 +37,10 @@ async fn a_tool_call_comes_back_as_openai_clients_expect_it() {
     assert_eq!(choice["message"]["content"], Value::Null);
     let call = &choice["message"]["tool_calls"][0];
     assert_eq!((&call["type"], &call["function"]["name"]), (&json!("function"), &json!("get_weather")));
-    assert_eq!(serde_json::from_str::<Value>(call["function"]["arguments"].as_str().unwrap()).unwrap(), json!({"city": "Oslo"}));
+    assert_eq!(
+        serde_json::from_str::<Value>(call["function"]["arguments"].as_str().unwrap()).unwrap(),
+        json!({"city": "Oslo"})
+    );
     assert!(call["id"].as_str().unwrap().starts_with("call_"));
 
     let sent = app.sim.last_chat().unwrap();
@@ -163,7 +167,8 @@ fn with_picture(url: &str) -> Value {
 
 #[tokio::test]
 async fn a_picture_is_uploaded_for_the_account_that_serves() {
-    let app = TestApp::with(&["ann.fault-upload-flaky429:1", "bob"]).setting("pool.strategy", "fill_first").start().await;
+    let app =
+        TestApp::with(&["ann.fault-upload-flaky429:1", "bob"]).setting("pool.strategy", "fill_first").start().await;
     let answer = app.client().post_chat(&with_picture(PIXEL)).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!((app.sim.account("ann.fault-upload-flaky429:1").uploads, app.sim.account("bob").uploads), (1, 1));

@@ -15,9 +15,15 @@ async fn every_failure_has_the_same_four_members() {
     client.send(chat().header("content-type", json_type).body("{\"model\":")).await.expect_error(400, "invalid_json");
     client.send(chat().header("content-type", json_type).body("")).await.expect_error(400, "invalid_json");
     client.send(chat().header("content-type", json_type).body("[1]")).await.expect_error(400, "invalid_value");
-    client.send(chat().header("content-type", json_type).body(vec![0xff, 0xfe])).await.expect_error(400, "invalid_json");
+    client
+        .send(chat().header("content-type", json_type).body(vec![0xff, 0xfe]))
+        .await
+        .expect_error(400, "invalid_json");
     client.send(chat().body("{}")).await.expect_error(415, "unsupported_media_type");
-    client.send(chat().header("content-type", "text/plain").body("{}")).await.expect_error(415, "unsupported_media_type");
+    client
+        .send(chat().header("content-type", "text/plain").body("{}"))
+        .await
+        .expect_error(415, "unsupported_media_type");
     let coded = chat().header("content-type", json_type).header("content-encoding", "gzip").body("{}");
     client.send(coded).await.expect_error(415, "unsupported_media_type");
 

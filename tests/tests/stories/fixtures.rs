@@ -1,8 +1,8 @@
 //! All recorded upstream streams through the whole HTTP path, streamed and not, in pieces of every size.
 
+use grok2api_config::Tier;
 use grok2api_tests::TestApp;
 use grok2api_tests::fixture::{self, Expected};
-use grok2api_config::Tier;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -14,7 +14,12 @@ const MODEL: &str = "grok-4-fast";
 
 async fn app() -> TestApp {
     // One attempt, so that an error is the recorded one and not what a second account says.
-    TestApp::with(&[]).account("sue", Tier::Super).setting("pool.max_attempts", 1).setting("pool.max_in_flight", 64).start().await
+    TestApp::with(&[])
+        .account("sue", Tier::Super)
+        .setting("pool.max_attempts", 1)
+        .setting("pool.max_in_flight", 64)
+        .start()
+        .await
 }
 
 fn prompts(expected: &Expected) -> Vec<String> {
@@ -32,13 +37,13 @@ fn prompts(expected: &Expected) -> Vec<String> {
 }
 
 fn check_text(expected: &Expected, base: &str, got: &str, how: &str) {
-    match expected.rendered(base) {
-        Some(rendered) => assert_eq!(got, rendered, "{how}"),
-        None => {
-            let digest = Sha256::digest(got.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            assert_eq!(digest, expected.text("content_sha256"), "{how}");
-        }
+    if let Some(rendered) = expected.rendered(base) {
+        assert_eq!(got, rendered, "{how}");
+        return;
     }
+    let digest = Sha256::digest(got.as_bytes());
+    let digest: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(digest.concat(), expected.text("content_sha256"), "{how}");
 }
 
 fn check_error(error: &Value, expected: &Value, how: &str) {
@@ -56,7 +61,11 @@ async fn every_fixture_gives_its_expected_whole_answer() {
         for prompt in prompts(&expected) {
             let answer = app.client().chat(MODEL, &prompt).await;
             if let Some(error) = expected.error() {
-                assert_eq!(answer.status.as_u16(), u16::try_from(error["http_status"].as_u64().unwrap()).unwrap(), "{prompt}");
+                assert_eq!(
+                    answer.status.as_u16(),
+                    u16::try_from(error["http_status"].as_u64().unwrap()).unwrap(),
+                    "{prompt}"
+                );
                 check_error(&answer.json()["error"], error, &prompt);
                 revive(&app);
                 continue;
@@ -65,10 +74,15 @@ async fn every_fixture_gives_its_expected_whole_answer() {
             let json = answer.json();
             let choice = &json["choices"][0];
             check_text(&expected, &app.url, &answer.content(), &prompt);
-            assert_eq!(choice["message"]["reasoning_content"].as_str().unwrap_or_default(), expected.text("reasoning"), "{prompt}");
+            assert_eq!(
+                choice["message"]["reasoning_content"].as_str().unwrap_or_default(),
+                expected.text("reasoning"),
+                "{prompt}"
+            );
             assert_eq!(choice["finish_reason"], *expected.get("finish_reason"), "{prompt}");
             assert_eq!(json["model"], MODEL);
-            let sources: Vec<&Value> = expected.get("search_sources").as_array().unwrap().iter().map(|s| &s["url"]).collect();
+            let sources: Vec<&Value> =
+                expected.get("search_sources").as_array().unwrap().iter().map(|s| &s["url"]).collect();
             let citations: Vec<&Value> = json["citations"].as_array().into_iter().flatten().collect();
             assert_eq!(citations, sources, "{prompt}");
         }

@@ -13,13 +13,7 @@ fn peak_kib() -> u64 {
 
 #[tokio::test]
 async fn f49_f50_endless_lines_and_compressed_bombs_cost_little_memory() {
-    let names = [
-        "a.fault-hugeline:64",
-        "a.fault-bomb:gzip",
-        "a.fault-bomb:br",
-        "a.fault-bomb:zstd",
-        "a.fault-garbage",
-    ];
+    let names = ["a.fault-hugeline:64", "a.fault-bomb:gzip", "a.fault-bomb:br", "a.fault-bomb:zstd", "a.fault-garbage"];
     for name in names {
         let app = TestApp::with(&[name]).setting("pool.max_attempts", 1).start().await;
         // Both ways once, so that what is made on first use does not count.

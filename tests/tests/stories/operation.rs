@@ -12,7 +12,10 @@ async fn models_are_listed_in_order_with_constant_dates_and_only_if_somebody_can
     };
     let list = app.client().get("/v1/models").await.json();
     assert_eq!(list["object"], "list");
-    assert_eq!(ids(list.clone()), ["grok-3-fast", "grok-4-fast", "grok-4-fast-expert", "grok-4-expert", "grok-imagine-0.9"]);
+    assert_eq!(
+        ids(list.clone()),
+        ["grok-3-fast", "grok-4-fast", "grok-4-fast-expert", "grok-4-expert", "grok-imagine-0.9"]
+    );
     let model = &list["data"][1];
     assert_eq!(model["created"], app.client().get("/v1/models/grok-4-fast").await.json()["created"]);
     assert!(model["created"].is_i64() && model["default_top_p"] == 0.95);

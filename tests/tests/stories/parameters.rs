@@ -3,6 +3,7 @@
 use grok2api_tests::TestApp;
 use serde_json::{Value, json};
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 fn ask(more: Value) -> Value {
     let mut body = json!({"model": "grok-3-fast", "messages": [{"role": "user", "content": "hello"}]});
     for (member, value) in more.as_object().unwrap() {
@@ -33,19 +34,43 @@ async fn what_cannot_be_carried_out_without_changing_the_answer_is_refused() {
         (json!({"reasoning_format": "xml"}), "invalid_value", "reasoning_format"),
         (json!({"stream_options": {"include_usage": true}}), "invalid_value", "stream_options"),
         (json!({"response_format": {"type": "yaml"}}), "invalid_value", "response_format.type"),
-        (json!({"response_format": {"type": "json_schema"}}), "missing_required_parameter", "response_format.json_schema"),
+        (
+            json!({"response_format": {"type": "json_schema"}}),
+            "missing_required_parameter",
+            "response_format.json_schema",
+        ),
         (json!({"tools": [{"type": "web_search"}]}), "unsupported_value", "tools[0].type"),
-        (json!({"tools": [{"type": "function", "function": {"name": "bad name"}}]}), "invalid_value", "tools[0].function.name"),
+        (
+            json!({"tools": [{"type": "function", "function": {"name": "bad name"}}]}),
+            "invalid_value",
+            "tools[0].function.name",
+        ),
         (json!({"tool_choice": "required"}), "invalid_value", "tool_choice"),
         (json!({"tool_choice": {"type": "function", "function": {"name": "absent"}}}), "invalid_value", "tool_choice"),
         (json!({"messages": []}), "invalid_value", "messages"),
         (json!({"messages": "hello"}), "invalid_value", "messages"),
         (json!({"messages": [{"role": "robot", "content": "x"}]}), "invalid_value", "messages[0].role"),
         (json!({"messages": [{"content": "x"}]}), "missing_required_parameter", "messages[0].role"),
-        (json!({"messages": [{"role": "user", "content": [{"type": "video"}]}]}), "invalid_value", "messages[0].content[0].type"),
-        (json!({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}), "unsupported_value", "messages[0].content[0].type"),
-        (json!({"messages": [{"role": "user", "content": [{"type": "text"}]}]}), "missing_required_parameter", "messages[0].content[0].text"),
-        (json!({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}]}), "unsupported_value", "messages[0].content[0].file"),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "video"}]}]}),
+            "invalid_value",
+            "messages[0].content[0].type",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}),
+            "unsupported_value",
+            "messages[0].content[0].type",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "text"}]}]}),
+            "missing_required_parameter",
+            "messages[0].content[0].text",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}]}),
+            "unsupported_value",
+            "messages[0].content[0].file",
+        ),
         (json!({"model": 7}), "invalid_value", "model"),
     ] {
         let error = app.client().post_chat(&ask(more.clone())).await.expect_error(400, code);

@@ -52,8 +52,7 @@ async fn furnish(data: &std::path::Path) {
         (format!("{}.fault-flaky401marker:1", CANARIES[0]), Tier::Basic),
         (format!("{}.fault-flaky500:1", CANARIES[1]), Tier::Super),
     ] {
-        let template =
-            grok2api::accounts::Template { tier, tags: vec!["t".into()], note: "n".into(), created_at: 0 };
+        let template = grok2api::accounts::Template { tier, tags: vec!["t".into()], note: "n".into(), created_at: 0 };
         let token = secrecy::SecretString::from(token);
         grok2api::accounts::add(&store.db, &store.vault, &[token], &template).await.unwrap();
     }
@@ -111,22 +110,37 @@ async fn start_server(
 /// Good and bad requests of every kind; returns what was asked and the whole answer, headers included.
 async fn use_everything(url: &str) -> Vec<(String, String)> {
     let client = grok2api_tests::http();
-    let question = |prompt: &str, stream: bool| {
-        json!({"model": "grok-4-fast", "stream": stream, "messages": [{"role": "user", "content": prompt}]})
-    };
+    let question = |prompt: &str, stream: bool| json!({"model": "grok-4-fast", "stream": stream, "messages": [{"role": "user", "content": prompt}]});
     let mut answers = Vec::new();
     let chat = format!("{url}/v1/chat/completions");
     // The prompt's canary is looked for in logs only: an echo in the answer would be the model's business.
-    for body in [question("hello", false), question("why?", true), question("fixture:09-error-mid-stream", true), question("fixture:10-error-first-line", false)] {
+    for body in [
+        question("hello", false),
+        question("why?", true),
+        question("fixture:09-error-mid-stream", true),
+        question("fixture:10-error-first-line", false),
+    ] {
         let request = client.post(&chat).bearer_auth(CANARIES[2]).json(&body);
         answers.push((body.to_string(), whole(request).await));
     }
-    let silent = client.post(&chat).bearer_auth(CANARIES[2]).json(&question(&format!("say:fine {}", CANARIES[5]), false));
+    let silent =
+        client.post(&chat).bearer_auth(CANARIES[2]).json(&question(&format!("say:fine {}", CANARIES[5]), false));
     silent.send().await.unwrap().bytes().await.unwrap();
     let bad = client.post(&chat).bearer_auth(CANARIES[2]).header("content-type", "application/json").body(CANARIES[5]);
     answers.push(("bad JSON".into(), whole(bad).await));
     answers.push(("wrong key".into(), whole(client.get(format!("{url}/v1/models")).bearer_auth("canary-wrong")).await));
-    for path in ["/v1/models", "/v1/models/grok-4-fast", "/health", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/", "/nothing"] {
+    for path in [
+        "/v1/models",
+        "/v1/models/grok-4-fast",
+        "/health",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/docs",
+        "/",
+        "/nothing",
+    ] {
         let request = client.get(format!("{url}{path}")).bearer_auth(CANARIES[2]);
         answers.push((path.to_owned(), whole(request).await));
     }

@@ -57,15 +57,20 @@ async fn settings_and_accounts_survive_a_restart() {
     app.set("chat.max_choices", 2).await;
     app.client().chat("grok-3-fast", "count me").await;
     let folder = app.stop().await;
-    let startup = grok2api_config::StartUp { data_dir: folder.path().join("data"), ..grok2api_config::StartUp::default() };
+    let startup =
+        grok2api_config::StartUp { data_dir: folder.path().join("data"), ..grok2api_config::StartUp::default() };
     let house = grok2api::house::House::open(&startup).await.unwrap();
     assert_eq!(house.store.settings.handle().load().chat.max_choices, 2);
     let state = house.gateway.pool().state();
     assert_eq!(state.census().active, 2);
     let uses: i64 = state.ids().iter().map(|id| state.inspect(*id).unwrap().0.use_count).sum();
     assert_eq!(uses, 1);
-    let left: Vec<i64> =
-        state.ids().iter().flat_map(|id| state.inspect(*id).unwrap().0.budgets).map(|budget| budget.remaining).collect();
+    let left: Vec<i64> = state
+        .ids()
+        .iter()
+        .flat_map(|id| state.inspect(*id).unwrap().0.budgets)
+        .map(|budget| budget.remaining)
+        .collect();
     assert_eq!(left, [79]);
 }
 

@@ -83,10 +83,7 @@ async fn r15_a_complete_answer_ends_although_its_body_does_not() {
 
 #[tokio::test]
 async fn lines_of_any_kind_keep_a_slow_answer_alive() {
-    let app = app("ann")
-        .sim(Sim::builder().pace(Pace::Every(Duration::from_millis(400))))
-        .start()
-        .await;
+    let app = app("ann").sim(Sim::builder().pace(Pace::Every(Duration::from_millis(400)))).start().await;
     let events = app.client().stream(FAST, "bench:chunks=6,bytes=5,gap_ms=400").await.unwrap();
     assert!(events.is_done(), "{:?}", events.error());
     app.stop().await;

@@ -20,11 +20,7 @@ const MAX_DEPTH: u32 = 200;
 ///
 /// The first place at which the value does not fit.
 pub fn check(schema: &Value, value: &Value) -> Result<(), SchemaFault> {
-    Checker {
-        root: schema,
-        steps: 0,
-    }
-    .check(schema, value, "$", 0)
+    Checker { root: schema, steps: 0 }.check(schema, value, "$", 0)
 }
 
 struct Checker<'a> {
@@ -43,11 +39,7 @@ impl<'a> Checker<'a> {
         let keywords = match schema {
             Value::Object(keywords) => keywords,
             Value::Bool(false) => return Err(fault(path, Mismatch::Forbidden)),
-            Value::Null
-            | Value::Bool(true)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Array(_) => return Ok(()),
+            Value::Null | Value::Bool(true) | Value::Number(_) | Value::String(_) | Value::Array(_) => return Ok(()),
         };
         check_type(keywords, value, path)?;
         check_allowed(keywords, value, path)?;
@@ -60,23 +52,10 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn alternatives(
-        &mut self,
-        keywords: &'a Map<String, Value>,
-        value: &Value,
-        path: &str,
-        depth: u32,
-    ) -> Checked {
+    fn alternatives(&mut self, keywords: &'a Map<String, Value>, value: &Value, path: &str, depth: u32) -> Checked {
         if let Some(Value::String(reference)) = keywords.get("$ref") {
-            let target = reference
-                .strip_prefix('#')
-                .and_then(|pointer| self.root.pointer(pointer));
-            self.check(
-                target.ok_or_else(|| fault(path, Mismatch::Uncheckable))?,
-                value,
-                path,
-                depth,
-            )?;
+            let target = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
+            self.check(target.ok_or_else(|| fault(path, Mismatch::Uncheckable))?, value, path, depth)?;
         }
         for schema in array(keywords, "allOf").unwrap_or_default() {
             self.check(schema, value, path, depth)?;
@@ -126,11 +105,7 @@ impl<'a> Checker<'a> {
         path: &str,
         depth: u32,
     ) -> Checked {
-        for name in array(keywords, "required")
-            .unwrap_or_default()
-            .iter()
-            .filter_map(Value::as_str)
-        {
+        for name in array(keywords, "required").unwrap_or_default().iter().filter_map(Value::as_str) {
             if !object.contains_key(name) {
                 return Err(fault(path, Mismatch::Missing(name.to_owned())));
             }
@@ -141,9 +116,7 @@ impl<'a> Checker<'a> {
             let inner = format!("{path}.{name}");
             if let Some(schema) = properties.and_then(|properties| properties.get(name)) {
                 self.check(schema, value, &inner, depth)?;
-            } else if additional == Some(&Value::Bool(false))
-                && !keywords.contains_key("patternProperties")
-            {
+            } else if additional == Some(&Value::Bool(false)) && !keywords.contains_key("patternProperties") {
                 return Err(fault(path, Mismatch::Unexpected(name.clone())));
             } else if let Some(schema) = additional {
                 self.check(schema, value, &inner, depth)?;
@@ -152,13 +125,7 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    fn items(
-        &mut self,
-        keywords: &'a Map<String, Value>,
-        items: &[Value],
-        path: &str,
-        depth: u32,
-    ) -> Checked {
+    fn items(&mut self, keywords: &'a Map<String, Value>, items: &[Value], path: &str, depth: u32) -> Checked {
         let first = array(keywords, "prefixItems").unwrap_or_default();
         let others = keywords.get("items");
         for (index, item) in items.iter().enumerate() {

@@ -62,8 +62,5 @@ impl fmt::Display for Mismatch {
 }
 
 pub(super) fn fault(path: &str, mismatch: Mismatch) -> SchemaFault {
-    SchemaFault {
-        path: path.to_owned(),
-        mismatch,
-    }
+    SchemaFault { path: path.to_owned(), mismatch }
 }

@@ -14,9 +14,8 @@ pub fn instruction(request: &ChatRequest) -> Option<String> {
     if tools.is_empty() {
         return None;
     }
-    let mut text = String::from(
-        "You can use tools that run on the user's side. These are all of them, one per line:\n",
-    );
+    let mut text =
+        String::from("You can use tools that run on the user's side. These are all of them, one per line:\n");
     for tool in tools {
         text.push_str(&describe(tool));
         text.push('\n');
@@ -40,11 +39,18 @@ pub fn instruction(request: &ChatRequest) -> Option<String> {
     );
     match &request.tool_choice {
         ToolChoice::None | ToolChoice::Auto => {
-            text.push_str("Use a tool only where it helps. When none is needed, answer in the ordinary way, without a block.");
+            text.push_str(
+                "Use a tool only where it helps. When none is needed, answer in the ordinary way, without a block.",
+            );
         }
-        ToolChoice::Required => text.push_str("In your next answer you have to use at least one tool: answer with a block and nothing else."),
+        ToolChoice::Required => text
+            .push_str("In your next answer you have to use at least one tool: answer with a block and nothing else."),
         ToolChoice::Named(name) => {
-            text.extend(["In your next answer you have to call the tool ", name, ": answer with a block and nothing else."]);
+            text.extend([
+                "In your next answer you have to call the tool ",
+                name,
+                ": answer with a block and nothing else.",
+            ]);
         }
     }
     Some(text)
@@ -60,15 +66,9 @@ struct Line<'a> {
 }
 
 fn describe(tool: &Tool) -> String {
-    let parameters = tool
-        .parameters
-        .as_deref()
-        .and_then(|schema| RawValue::from_string(compact_json(schema.get())).ok());
-    let line = Line {
-        name: &tool.name,
-        description: tool.description.as_deref(),
-        parameters,
-    };
+    let parameters =
+        tool.parameters.as_deref().and_then(|schema| RawValue::from_string(compact_json(schema.get())).ok());
+    let line = Line { name: &tool.name, description: tool.description.as_deref(), parameters };
     serde_json::to_string(&line).unwrap_or_default() // strings and JSON that has been parsed: cannot fail
 }
 
@@ -86,10 +86,7 @@ mod tests {
             strict: false,
         };
         let mut request = ChatRequest::new("grok-4", Vec::new());
-        request.tools = vec![
-            tool("greet", Some("{\n  \"type\": \"object\"\n}")),
-            tool("wave", None),
-        ];
+        request.tools = vec![tool("greet", Some("{\n  \"type\": \"object\"\n}")), tool("wave", None)];
         request.tool_choice = choice;
         request
     }
@@ -97,32 +94,23 @@ mod tests {
     #[test]
     fn each_offered_tool_has_one_line() {
         let text = instruction(&request(ToolChoice::Auto)).unwrap();
-        assert!(text.contains("\n{\"name\":\"greet\",\"description\":\"Says \\\"hi\\\".\",\"parameters\":{\"type\":\"object\"}}\n"), "{text}");
         assert!(
-            text.contains("\n{\"name\":\"wave\",\"description\":\"Says \\\"hi\\\".\"}\n"),
+            text.contains(
+                "\n{\"name\":\"greet\",\"description\":\"Says \\\"hi\\\".\",\"parameters\":{\"type\":\"object\"}}\n"
+            ),
             "{text}"
         );
+        assert!(text.contains("\n{\"name\":\"wave\",\"description\":\"Says \\\"hi\\\".\"}\n"), "{text}");
         assert!(text.contains(FORM));
     }
 
     #[test]
     fn the_choice_of_the_client_is_stated() {
         assert_eq!(instruction(&request(ToolChoice::None)), None);
-        assert!(
-            instruction(&request(ToolChoice::Auto))
-                .unwrap()
-                .ends_with("without a block.")
-        );
-        assert!(
-            instruction(&request(ToolChoice::Required))
-                .unwrap()
-                .contains("at least one tool")
-        );
+        assert!(instruction(&request(ToolChoice::Auto)).unwrap().ends_with("without a block."));
+        assert!(instruction(&request(ToolChoice::Required)).unwrap().contains("at least one tool"));
         let named = instruction(&request(ToolChoice::Named("wave".to_owned()))).unwrap();
-        assert!(
-            named.contains("call the tool wave") && !named.contains("greet"),
-            "{named}"
-        );
+        assert!(named.contains("call the tool wave") && !named.contains("greet"), "{named}");
         assert_eq!(instruction(&ChatRequest::new("grok-4", Vec::new())), None);
     }
 
@@ -131,10 +119,6 @@ mod tests {
         let mut request = request(ToolChoice::Auto);
         assert!(instruction(&request).unwrap().contains("several results"));
         request.parallel_tool_calls = false;
-        assert!(
-            instruction(&request)
-                .unwrap()
-                .contains("one call at a time")
-        );
+        assert!(instruction(&request).unwrap().contains("one call at a time"));
     }
 }

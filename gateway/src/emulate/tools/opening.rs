@@ -13,16 +13,7 @@ const MAX_LANGUAGE: usize = 12;
 
 /// First keys of a JSON answer that is worth waiting for.
 const OBJECT_KEYS: [&str; 3] = ["tool_calls", "content", "role"];
-const CALL_KEYS: [&str; 8] = [
-    "name",
-    "tool_name",
-    "tool",
-    "function",
-    "type",
-    "id",
-    "arguments",
-    "parameters",
-];
+const CALL_KEYS: [&str; 8] = ["name", "tool_name", "tool", "function", "type", "id", "arguments", "parameters"];
 
 /// How a text begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +39,7 @@ pub(super) struct BlockStart {
 
 /// Looks for `<tool_calls` or a lone `<tool_call`; at the start of a line also within a code fence.
 pub(super) fn block(text: &str, at_line_start: bool) -> Opening {
-    let start = if at_line_start {
-        fence(text)
-    } else {
-        Scan::At(0)
-    };
+    let start = if at_line_start { fence(text) } else { Scan::At(0) };
     let start = match start {
         Scan::At(start) => start,
         Scan::No => return Opening::Text,
@@ -60,24 +47,15 @@ pub(super) fn block(text: &str, at_line_start: bool) -> Opening {
     };
     let tag = &text[start..];
     if !tag.starts_with(ONE_CALL) {
-        return if ONE_CALL.starts_with(tag) {
-            Opening::Undecided
-        } else {
-            Opening::Text
-        };
+        return if ONE_CALL.starts_with(tag) { Opening::Undecided } else { Opening::Text };
     }
     let plural = tag[ONE_CALL.len()..].starts_with('s');
     let name_end = start + ONE_CALL.len() + usize::from(plural);
     match text[name_end..].chars().next() {
         None => Opening::Undecided,
-        Some(c) if c == '>' || c.is_ascii_whitespace() => Opening::Block(BlockStart {
-            name_end,
-            close: if plural {
-                "</tool_calls>"
-            } else {
-                "</tool_call>"
-            },
-        }),
+        Some(c) if c == '>' || c.is_ascii_whitespace() => {
+            Opening::Block(BlockStart { name_end, close: if plural { "</tool_calls>" } else { "</tool_call>" } })
+        }
         Some(_) => Opening::Text,
     }
 }
@@ -125,9 +103,7 @@ fn fence(text: &str) -> Scan {
         return Scan::No;
     }
     match space(&rest[language..]) {
-        Scan::At(length) if rest[language..][..length].contains('\n') => {
-            Scan::At(FENCE.len() + language + length)
-        }
+        Scan::At(length) if rest[language..][..length].contains('\n') => Scan::At(FENCE.len() + language + length),
         Scan::At(_) | Scan::No => Scan::No,
         Scan::Short => Scan::Short,
     }
@@ -152,50 +128,28 @@ fn key(text: &str, keys: &[&str]) -> Opening {
     let Some(name) = quoted.strip_prefix(['"', '\'']) else {
         return Opening::Text;
     };
-    if keys.iter().any(|key| {
-        name.strip_prefix(key)
-            .is_some_and(|rest| rest.starts_with(['"', '\'']))
-    }) {
+    if keys.iter().any(|key| name.strip_prefix(key).is_some_and(|rest| rest.starts_with(['"', '\'']))) {
         return Opening::Json;
     }
     let begun = |key: &&str| key.starts_with(name);
-    if keys.iter().any(begun) {
-        Opening::Undecided
-    } else {
-        Opening::Text
-    }
+    if keys.iter().any(begun) { Opening::Undecided } else { Opening::Text }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MANY: BlockStart = BlockStart {
-        name_end: 11,
-        close: "</tool_calls>",
-    };
+    const MANY: BlockStart = BlockStart { name_end: 11, close: "</tool_calls>" };
 
     #[test]
     fn tags_are_known_by_their_whole_name() {
         assert_eq!(block("<tool_calls>", false), Opening::Block(MANY));
         assert_eq!(block("<tool_calls id=\"a\">", false), Opening::Block(MANY));
-        assert_eq!(
-            block("<tool_call>", false),
-            Opening::Block(BlockStart {
-                name_end: 10,
-                close: "</tool_call>"
-            })
-        );
+        assert_eq!(block("<tool_call>", false), Opening::Block(BlockStart { name_end: 10, close: "</tool_call>" }));
         for text in ["<", "<tool", "<tool_call", "<tool_calls"] {
             assert_eq!(block(text, false), Opening::Undecided, "{text}");
         }
-        for text in [
-            "<tool_caller>",
-            "<tool_callsx",
-            "<Tool_calls>",
-            "<b>",
-            "</tool_calls>",
-        ] {
+        for text in ["<tool_caller>", "<tool_callsx", "<Tool_calls>", "<b>", "</tool_calls>"] {
             assert_eq!(block(text, false), Opening::Text, "{text}");
         }
     }
@@ -203,27 +157,12 @@ mod tests {
     #[test]
     fn a_fence_counts_at_the_start_of_a_line() {
         let fenced = "```xml\n<tool_calls>";
-        assert_eq!(
-            block(fenced, true),
-            Opening::Block(BlockStart {
-                name_end: 18,
-                close: "</tool_calls>"
-            })
-        );
+        assert_eq!(block(fenced, true), Opening::Block(BlockStart { name_end: 18, close: "</tool_calls>" }));
         for length in 1..fenced.len() {
-            assert_eq!(
-                block(&fenced[..length], true),
-                Opening::Undecided,
-                "{length}"
-            );
+            assert_eq!(block(&fenced[..length], true), Opening::Undecided, "{length}");
         }
         assert_eq!(block(fenced, false), Opening::Text);
-        for text in [
-            "``x",
-            "```rust\nfn",
-            "```xml <tool_calls>",
-            "```averylonglanguage\n<tool_calls>",
-        ] {
+        for text in ["``x", "```rust\nfn", "```xml <tool_calls>", "```averylonglanguage\n<tool_calls>"] {
             assert_eq!(block(text, true), Opening::Text, "{text}");
         }
     }
@@ -240,31 +179,11 @@ mod tests {
         ] {
             assert_eq!(json(text), Opening::Json, "{text}");
             for length in 1..text.len() - 1 {
-                assert_eq!(
-                    json(&text[..length]),
-                    Opening::Undecided,
-                    "{}",
-                    &text[..length]
-                );
+                assert_eq!(json(&text[..length]), Opening::Undecided, "{}", &text[..length]);
             }
         }
-        for text in [
-            "{\"tool\":",
-            "{a",
-            "[1",
-            "[link](x)",
-            "[[",
-            "[]",
-            "[{\"city\":",
-            "```json\n{\"x",
-            "Hello",
-            "``",
-        ] {
-            let wanted = if text == "``" {
-                Opening::Undecided
-            } else {
-                Opening::Text
-            };
+        for text in ["{\"tool\":", "{a", "[1", "[link](x)", "[[", "[]", "[{\"city\":", "```json\n{\"x", "Hello", "``"] {
+            let wanted = if text == "``" { Opening::Undecided } else { Opening::Text };
             assert_eq!(json(text), wanted, "{text}");
         }
     }

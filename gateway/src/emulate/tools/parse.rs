@@ -27,11 +27,7 @@ pub(super) fn block(text: &str, close: &str) -> Result<Vec<ParsedCall>, Fault> {
     reader.attributes()?;
     if close == "</tool_call>" {
         let call = reader.call()?;
-        return if reader.at_end() {
-            Ok(vec![call])
-        } else {
-            Err(Fault::Invalid)
-        };
+        return if reader.at_end() { Ok(vec![call]) } else { Err(Fault::Invalid) };
     }
     if let Some(rest) = reader.json_ahead() {
         return json_calls(rest, Shape::Inside);
@@ -43,11 +39,7 @@ pub(super) fn block(text: &str, close: &str) -> Result<Vec<ParsedCall>, Fault> {
             return Err(Fault::Invalid);
         }
     }
-    if reader.at_end() {
-        Ok(calls)
-    } else {
-        Err(Fault::Invalid)
-    }
+    if reader.at_end() { Ok(calls) } else { Err(Fault::Invalid) }
 }
 
 /// Reads an answer that consists of an object with `tool_calls` or of an array of calls, perhaps within a code fence.
@@ -89,17 +81,12 @@ fn json_calls(text: &str, shape: Shape) -> Result<Vec<ParsedCall>, Fault> {
     } else if let Ok(answer) = serde_json::from_str::<Answer<'_>>(&json) {
         answer.tool_calls
     } else if shape == Shape::Inside {
-        serde_json::from_str(&json)
-            .map(|item| vec![item])
-            .map_err(|_| Fault::Invalid)?
+        serde_json::from_str(&json).map(|item| vec![item]).map_err(|_| Fault::Invalid)?
     } else {
         return Err(Fault::Invalid);
     };
     let bare = shape == Shape::Whole && json.starts_with('[');
-    items
-        .into_iter()
-        .map(|item| json_call(item.get(), bare))
-        .collect()
+    items.into_iter().map(|item| json_call(item.get(), bare)).collect()
 }
 
 /// Reads `{"name", "arguments"}` or `{"function": {"name", "arguments"}}`. A bare list of objects with names may be
@@ -107,19 +94,13 @@ fn json_calls(text: &str, shape: Shape) -> Result<Vec<ParsedCall>, Fault> {
 fn json_call(json: &str, must_have_arguments: bool) -> Result<ParsedCall, Fault> {
     let call: Call<'_> = serde_json::from_str(json).map_err(|_| Fault::Invalid)?;
     match (call.name, call.function) {
-        (Some(name), _) if call.arguments.is_some() || !must_have_arguments => Ok(ParsedCall {
-            name,
-            arguments: json_arguments(call.arguments)?,
-        }),
-        (None, Some(function)) if function.get().starts_with('{') => {
-            json_call(function.get(), must_have_arguments)
+        (Some(name), _) if call.arguments.is_some() || !must_have_arguments => {
+            Ok(ParsedCall { name, arguments: json_arguments(call.arguments)? })
         }
+        (None, Some(function)) if function.get().starts_with('{') => json_call(function.get(), must_have_arguments),
         (None, Some(name)) => {
             let name = serde_json::from_str(name.get()).map_err(|_| Fault::Invalid)?;
-            Ok(ParsedCall {
-                name,
-                arguments: json_arguments(call.arguments)?,
-            })
+            Ok(ParsedCall { name, arguments: json_arguments(call.arguments)? })
         }
         (Some(_) | None, _) => Err(Fault::Invalid),
     }
@@ -129,9 +110,7 @@ fn json_call(json: &str, must_have_arguments: bool) -> Result<ParsedCall, Fault>
 fn json_arguments(arguments: Option<&RawValue>) -> Result<String, Fault> {
     let json = match arguments.map(RawValue::get) {
         None => "",
-        Some(json) if json.starts_with('"') => {
-            &serde_json::from_str::<String>(json).map_err(|_| Fault::Invalid)?
-        }
+        Some(json) if json.starts_with('"') => &serde_json::from_str::<String>(json).map_err(|_| Fault::Invalid)?,
         Some(json) => json,
     };
     if json.trim().is_empty() {
@@ -152,9 +131,7 @@ fn ends(text: &str) -> bool {
 /// The text after the line of an opening code fence.
 fn unfenced(text: &str) -> &str {
     let text = text.trim_start();
-    text.strip_prefix("```")
-        .and_then(|rest| rest.split_once('\n'))
-        .map_or(text, |(_, inside)| inside.trim_start())
+    text.strip_prefix("```").and_then(|rest| rest.split_once('\n')).map_or(text, |(_, inside)| inside.trim_start())
 }
 
 /// What is still to be read of a block.
@@ -179,10 +156,7 @@ impl<'a> Reader<'a> {
             }
         }
         match name {
-            Some(name) => Ok(ParsedCall {
-                name,
-                arguments: arguments.unwrap_or_else(|| "{}".to_owned()),
-            }),
+            Some(name) => Ok(ParsedCall { name, arguments: arguments.unwrap_or_else(|| "{}".to_owned()) }),
             None => Err(Fault::Invalid),
         }
     }
@@ -206,11 +180,7 @@ impl<'a> Reader<'a> {
         self.skip("```");
         self.skip("]]>");
         self.close(tag)?;
-        if json.starts_with('{') {
-            Ok(json)
-        } else {
-            Err(Fault::Invalid)
-        }
+        if json.starts_with('{') { Ok(json) } else { Err(Fault::Invalid) }
     }
 
     /// The text from a JSON bracket on, if that is what comes next.
@@ -243,14 +213,8 @@ impl<'a> Reader<'a> {
     }
 
     fn close(&mut self, name: &str) -> Result<(), Fault> {
-        let rest = self
-            .text
-            .trim_start()
-            .strip_prefix("</")
-            .and_then(|rest| rest.strip_prefix(name));
-        self.text = rest
-            .and_then(|rest| rest.trim_start().strip_prefix('>'))
-            .ok_or(Fault::Invalid)?;
+        let rest = self.text.trim_start().strip_prefix("</").and_then(|rest| rest.strip_prefix(name));
+        self.text = rest.and_then(|rest| rest.trim_start().strip_prefix('>')).ok_or(Fault::Invalid)?;
         Ok(())
     }
 

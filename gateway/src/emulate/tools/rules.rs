@@ -31,12 +31,7 @@ impl ToolRules {
             schema: tool.parameters.clone().filter(|_| tool.strict),
         };
         let tools: Vec<_> = request.offered_tools().map(offer).collect();
-        (!tools.is_empty()).then(|| {
-            Arc::new(Self {
-                tools,
-                parallel: request.parallel_tool_calls,
-            })
-        })
+        (!tools.is_empty()).then(|| Arc::new(Self { tools, parallel: request.parallel_tool_calls }))
     }
 
     /// Most calls of one answer.
@@ -56,10 +51,9 @@ impl ToolRules {
         let Some(schema) = &tool.schema else {
             return true;
         };
-        let (Ok(schema), Ok(arguments)) = (
-            serde_json::from_str::<Value>(schema.get()),
-            serde_json::from_str::<Value>(&call.arguments),
-        ) else {
+        let (Ok(schema), Ok(arguments)) =
+            (serde_json::from_str::<Value>(schema.get()), serde_json::from_str::<Value>(&call.arguments))
+        else {
             return false;
         };
         schema::check(&schema, &arguments).is_ok()

@@ -62,14 +62,7 @@ enum Step {
 impl<S: EventSink> ToolCallSink<S> {
     /// Puts the search for calls in front of `inner`.
     pub fn new(inner: S, rules: Arc<ToolRules>) -> Self {
-        Self {
-            inner,
-            rules,
-            held: String::new(),
-            mode: Mode::Start,
-            at_line_start: true,
-            calls: 0,
-        }
+        Self { inner, rules, held: String::new(), mode: Mode::Start, at_line_start: true, calls: 0 }
     }
 
     /// Number of calls so far.
@@ -119,11 +112,7 @@ impl<S: EventSink> ToolCallSink<S> {
                 Mode::Start => self.start(rest),
                 Mode::Text => self.plain(rest),
                 Mode::Json => self.json(rest),
-                Mode::Block {
-                    start,
-                    searched,
-                    false_closes,
-                } => self.block(rest, start, searched, false_closes),
+                Mode::Block { start, searched, false_closes } => self.block(rest, start, searched, false_closes),
                 Mode::After => self.after(rest),
                 Mode::Closed => Step::Taken(rest.len()),
             };
@@ -137,11 +126,7 @@ impl<S: EventSink> ToolCallSink<S> {
 
     /// Passes on what has turned out to be no block.
     fn give_back(&mut self, text: &str) -> Step {
-        self.mode = if self.calls == 0 {
-            Mode::Text
-        } else {
-            Mode::Closed
-        };
+        self.mode = if self.calls == 0 { Mode::Text } else { Mode::Closed };
         self.give(text);
         Step::Taken(text.len())
     }
@@ -183,11 +168,7 @@ impl<S: EventSink> ToolCallSink<S> {
             taken = self.scan(&held);
         }
         self.give(&held[taken..]);
-        self.mode = if self.calls == 0 {
-            Mode::Text
-        } else {
-            Mode::Closed
-        };
+        self.mode = if self.calls == 0 { Mode::Text } else { Mode::Closed };
     }
 }
 
@@ -195,10 +176,9 @@ impl<S: EventSink> EventSink for ToolCallSink<S> {
     fn event(&mut self, event: ChatEvent<'_>) {
         match event {
             ChatEvent::Text(piece) => self.text(piece),
-            ChatEvent::Reasoning(_)
-            | ChatEvent::Source(_)
-            | ChatEvent::VideoProgress(_)
-            | ChatEvent::ToolCall(_) => self.inner.event(event),
+            ChatEvent::Reasoning(_) | ChatEvent::Source(_) | ChatEvent::VideoProgress(_) | ChatEvent::ToolCall(_) => {
+                self.inner.event(event);
+            }
             ChatEvent::Image(_) | ChatEvent::Video(_) => {
                 self.settle(); // media stand after the text
                 self.inner.event(event);
@@ -206,11 +186,7 @@ impl<S: EventSink> EventSink for ToolCallSink<S> {
             ChatEvent::Finish(reason) => {
                 self.settle();
                 let called = self.calls > 0 && reason == FinishReason::Stop;
-                self.inner.event(ChatEvent::Finish(if called {
-                    FinishReason::ToolCalls
-                } else {
-                    reason
-                }));
+                self.inner.event(ChatEvent::Finish(if called { FinishReason::ToolCalls } else { reason }));
             }
         }
     }

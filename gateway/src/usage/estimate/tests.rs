@@ -176,18 +176,13 @@ LIMIT 100;",
 fn estimates_stay_within_a_fifth_of_the_true_counts() {
     for (name, tokens, text) in SAMPLES {
         let estimate = TokenEstimate::of(text);
-        assert!(
-            estimate * 5 >= tokens * 4 && estimate * 5 <= tokens * 6,
-            "{name}: {estimate} for {tokens}"
-        );
+        assert!(estimate * 5 >= tokens * 4 && estimate * 5 <= tokens * 6, "{name}: {estimate} for {tokens}");
     }
 }
 
 #[test]
 fn most_estimates_are_much_closer() {
-    let close = |(_, tokens, text): &&(&str, u64, &str)| {
-        TokenEstimate::of(text).abs_diff(*tokens) * 100 <= tokens * 13
-    };
+    let close = |(_, tokens, text): &&(&str, u64, &str)| TokenEstimate::of(text).abs_diff(*tokens) * 100 <= tokens * 13;
     assert!(SAMPLES.iter().filter(close).count() * 10 >= SAMPLES.len() * 8);
 }
 

@@ -32,14 +32,9 @@ impl<S: EventSink> ToolCallSink<S> {
 
     pub(super) fn plain(&mut self, text: &str) -> Step {
         let mut from = 0;
-        while let Some(at) = memchr2(b'<', b'`', &text.as_bytes()[from..]).map(|found| from + found)
-        {
+        while let Some(at) = memchr2(b'<', b'`', &text.as_bytes()[from..]).map(|found| from + found) {
             from = at + 1;
-            let at_line_start = if at == 0 {
-                self.at_line_start
-            } else {
-                text.as_bytes()[at - 1] == b'\n'
-            };
+            let at_line_start = if at == 0 { self.at_line_start } else { text.as_bytes()[at - 1] == b'\n' };
             match opening::block(&text[at..], at_line_start) {
                 Opening::Text | Opening::Json => {}
                 Opening::Undecided => {
@@ -48,11 +43,7 @@ impl<S: EventSink> ToolCallSink<S> {
                 }
                 Opening::Block(start) => {
                     self.give(&text[..at]);
-                    self.mode = Mode::Block {
-                        start,
-                        searched: start.name_end,
-                        false_closes: 0,
-                    };
+                    self.mode = Mode::Block { start, searched: start.name_end, false_closes: 0 };
                     return Step::Taken(at);
                 }
             }
@@ -69,13 +60,7 @@ impl<S: EventSink> ToolCallSink<S> {
         Step::Taken(0)
     }
 
-    pub(super) fn block(
-        &mut self,
-        text: &str,
-        start: BlockStart,
-        searched: usize,
-        mut false_closes: u32,
-    ) -> Step {
+    pub(super) fn block(&mut self, text: &str, start: BlockStart, searched: usize, mut false_closes: u32) -> Step {
         let mut from = searched;
         let window = &text.as_bytes()[..text.len().min(MAX_HELD_BYTES)];
         while let Some(found) = memmem::find(&window[from..], start.close.as_bytes()) {
@@ -96,11 +81,7 @@ impl<S: EventSink> ToolCallSink<S> {
             return self.give_back(&text[..text.floor_char_boundary(MAX_HELD_BYTES)]);
         }
         let searched = from.max(text.len().saturating_sub(start.close.len() - 1));
-        self.mode = Mode::Block {
-            start,
-            searched,
-            false_closes,
-        };
+        self.mode = Mode::Block { start, searched, false_closes };
         Step::Wait(0)
     }
 
@@ -113,11 +94,7 @@ impl<S: EventSink> ToolCallSink<S> {
                 b'<' | b'`' => match opening::block(&text[at..], true) {
                     Opening::Undecided => return Step::Wait(at),
                     Opening::Block(start) => {
-                        self.mode = Mode::Block {
-                            start,
-                            searched: start.name_end,
-                            false_closes: 0,
-                        };
+                        self.mode = Mode::Block { start, searched: start.name_end, false_closes: 0 };
                         return Step::Taken(at);
                     }
                     Opening::Text | Opening::Json if bytes[at] == b'`' => {} // the end of a code fence

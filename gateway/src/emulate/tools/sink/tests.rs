@@ -55,19 +55,13 @@ fn call(name: &str, arguments: &str) -> String {
 fn assert_text(text: &str) {
     let seen = run_split(text);
     assert_eq!(seen.text, text);
-    assert_eq!(
-        (seen.calls.len(), seen.finish),
-        (0, Some(FinishReason::Stop))
-    );
+    assert_eq!((seen.calls.len(), seen.finish), (0, Some(FinishReason::Stop)));
 }
 
 #[track_caller]
 fn assert_calls(text: &str, before: &str, calls: &[(&str, &str)]) {
     let seen = run_split(text);
-    let calls: Vec<_> = calls
-        .iter()
-        .map(|(name, arguments)| ((*name).to_owned(), (*arguments).to_owned()))
-        .collect();
+    let calls: Vec<_> = calls.iter().map(|(name, arguments)| ((*name).to_owned(), (*arguments).to_owned())).collect();
     assert_eq!((seen.text.as_str(), seen.calls), (before, calls));
     assert_eq!(seen.finish, Some(FinishReason::ToolCalls));
 }
@@ -90,62 +84,26 @@ fn ordinary_text_comes_through() {
 
 #[test]
 fn a_block_becomes_calls() {
-    assert_calls(
-        &call("time", "{\"city\": \"Oslo\"}"),
-        "",
-        &[("time", "{\"city\":\"Oslo\"}")],
-    );
-    assert_calls(
-        &format!("Let me look.\n{}", call("time", "{}")),
-        "Let me look.\n",
-        &[("time", "{}")],
-    );
+    assert_calls(&call("time", "{\"city\": \"Oslo\"}"), "", &[("time", "{\"city\":\"Oslo\"}")]);
+    assert_calls(&format!("Let me look.\n{}", call("time", "{}")), "Let me look.\n", &[("time", "{}")]);
     let two = "<tool_calls>\n<tool_call><tool_name>time</tool_name></tool_call>\n\
                <tool_call><tool_name>weather</tool_name><parameters>{'city':'Köln',}</parameters></tool_call>\n</tool_calls>";
-    assert_calls(
-        two,
-        "",
-        &[("time", "{}"), ("weather", "{\"city\":\"Köln\"}")],
-    );
+    assert_calls(two, "", &[("time", "{}"), ("weather", "{\"city\":\"Köln\"}")]);
 }
 
 #[test]
 fn code_fences_around_a_block_disappear() {
-    assert_calls(
-        &format!("Yes.\n```xml\n{}\n```\n", call("time", "{}")),
-        "Yes.\n",
-        &[("time", "{}")],
-    );
-    assert_calls(
-        &format!("```\n{}\n```", call("time", "{}")),
-        "",
-        &[("time", "{}")],
-    );
+    assert_calls(&format!("Yes.\n```xml\n{}\n```\n", call("time", "{}")), "Yes.\n", &[("time", "{}")]);
+    assert_calls(&format!("```\n{}\n```", call("time", "{}")), "", &[("time", "{}")]);
 }
 
 #[test]
 fn after_calls_only_more_blocks_count() {
-    let twice = format!(
-        "{}\n\n{}",
-        call("time", "{}"),
-        call("weather", "{\"city\":\"Bern\"}")
-    );
-    assert_calls(
-        &twice,
-        "",
-        &[("time", "{}"), ("weather", "{\"city\":\"Bern\"}")],
-    );
-    let guess = format!(
-        "{}\n[tool call_1]: 12:00\n{}",
-        call("time", "{}"),
-        call("weather", "{\"city\":\"Bern\"}")
-    );
+    let twice = format!("{}\n\n{}", call("time", "{}"), call("weather", "{\"city\":\"Bern\"}"));
+    assert_calls(&twice, "", &[("time", "{}"), ("weather", "{\"city\":\"Bern\"}")]);
+    let guess = format!("{}\n[tool call_1]: 12:00\n{}", call("time", "{}"), call("weather", "{\"city\":\"Bern\"}"));
     assert_calls(&guess, "", &[("time", "{}")]);
-    assert_calls(
-        &format!("{}\n{}", call("time", "{}"), call("unknown", "{}")),
-        "",
-        &[("time", "{}")],
-    );
+    assert_calls(&format!("{}\n{}", call("time", "{}"), call("unknown", "{}")), "", &[("time", "{}")]);
 }
 
 #[test]
@@ -156,21 +114,13 @@ fn lone_calls_are_read_too() {
 
 #[test]
 fn an_answer_that_is_json_as_a_whole_becomes_calls() {
-    assert_calls(
-        "{\"tool_calls\":[{\"name\":\"time\",\"arguments\":{}}]}",
-        "",
-        &[("time", "{}")],
-    );
+    assert_calls("{\"tool_calls\":[{\"name\":\"time\",\"arguments\":{}}]}", "", &[("time", "{}")]);
     assert_calls(
         " [ {\"name\": \"time\", \"arguments\": {\"city\": \"Rom\"}} ]\n",
         "",
         &[("time", "{\"city\":\"Rom\"}")],
     );
-    assert_calls(
-        "```json\n{\"tool_calls\":[{\"name\":\"time\",\"arguments\":\"{}\"}]}\n```",
-        "",
-        &[("time", "{}")],
-    );
+    assert_calls("```json\n{\"tool_calls\":[{\"name\":\"time\",\"arguments\":\"{}\"}]}\n```", "", &[("time", "{}")]);
 }
 
 #[test]
@@ -179,11 +129,7 @@ fn json_that_is_not_calls_is_text() {
     assert_text("{\"tool_calls\": \"none\"}");
     assert_text("[{\"name\":\"time\",\"arguments\":{}}] is how you call it");
     assert_text("{\"tool_calls\": [");
-    assert_calls(
-        &format!("{{\"role\": 1}} {}", call("time", "{}")),
-        "{\"role\": 1} ",
-        &[("time", "{}")],
-    );
+    assert_calls(&format!("{{\"role\": 1}} {}", call("time", "{}")), "{\"role\": 1} ", &[("time", "{}")]);
 }
 
 #[test]
@@ -214,11 +160,7 @@ fn names_are_limited_to_offered_tools() {
 fn arguments_of_strict_tools_must_fit_their_schema() {
     assert_text(&call("weather", "{}"));
     assert_text(&call("weather", "{\"city\": 3}"));
-    assert_calls(
-        &call("time", "{\"city\": 3}"),
-        "",
-        &[("time", "{\"city\":3}")],
-    );
+    assert_calls(&call("time", "{\"city\": 3}"), "", &[("time", "{\"city\":3}")]);
 }
 
 #[test]
@@ -227,10 +169,7 @@ fn one_call_is_made_where_the_client_wants_one() {
     request.parallel_tool_calls = false;
     let twice = format!("{}{}", call("time", "{}"), call("time", "{}"));
     let seen = run_request(&request, &[&twice]);
-    assert_eq!(
-        (seen.calls.len(), seen.finish),
-        (1, Some(FinishReason::ToolCalls))
-    );
+    assert_eq!((seen.calls.len(), seen.finish), (1, Some(FinishReason::ToolCalls)));
 }
 
 #[test]
@@ -255,10 +194,7 @@ fn an_answer_is_complete_when_something_else_follows_the_calls() {
     for (parallel, expected) in [(true, [false, false, true]), (false, [false, true, true])] {
         request.parallel_tool_calls = parallel;
         let mut sink = ToolCallSink::new(Recorder::default(), ToolRules::of(&request).unwrap());
-        for (piece, complete) in ["Wait. ", &call("time", "{}"), "\nIt is"]
-            .into_iter()
-            .zip(expected)
-        {
+        for (piece, complete) in ["Wait. ", &call("time", "{}"), "\nIt is"].into_iter().zip(expected) {
             sink.event(ChatEvent::Text(piece));
             assert_eq!(sink.is_complete(), complete, "{piece}");
         }
@@ -267,11 +203,7 @@ fn an_answer_is_complete_when_something_else_follows_the_calls() {
 
 #[test]
 fn other_events_pass_untouched() {
-    let source = SearchSource {
-        kind: SourceKind::Web,
-        title: "t",
-        url: "https://example.com",
-    };
+    let source = SearchSource { kind: SourceKind::Web, title: "t", url: "https://example.com" };
     let mut sink = ToolCallSink::new(Recorder::default(), ToolRules::of(&request()).unwrap());
     let block = call("time", "{}");
     let (start, end) = block.split_at(30);
@@ -285,10 +217,7 @@ fn other_events_pass_untouched() {
     sink.event(ChatEvent::Finish(FinishReason::ContentFilter));
     let seen = sink.into_inner();
     assert_eq!(seen.reasoning, format!("{block}hm"));
-    assert_eq!(
-        seen.order,
-        ["reasoning", "source", "progress", "call", "finish"]
-    );
+    assert_eq!(seen.order, ["reasoning", "source", "progress", "call", "finish"]);
     assert_eq!(seen.finish, Some(FinishReason::ContentFilter));
 }
 
@@ -308,10 +237,7 @@ fn held_text_comes_before_media() {
 
 #[test]
 fn a_block_that_is_too_long_is_text_and_the_search_goes_on() {
-    let long = call(
-        "time",
-        &format!("{{\"city\":\"{}\"}}", "ö".repeat(MAX_HELD_BYTES / 2)),
-    );
+    let long = call("time", &format!("{{\"city\":\"{}\"}}", "ö".repeat(MAX_HELD_BYTES / 2)));
     let text = format!("{long} {}", call("time", "{}"));
     for size in [text.len(), 4096, 100_000] {
         let cuts: Vec<usize> = (0..text.len()).step_by(size).collect();
@@ -319,10 +245,7 @@ fn a_block_that_is_too_long_is_text_and_the_search_goes_on() {
         assert_eq!(seen.text, format!("{long} "));
         assert_eq!(seen.calls.len(), 1, "pieces of {size}");
     }
-    let fits = call(
-        "time",
-        &format!("{{\"city\":\"{}\"}}", "x".repeat(MAX_HELD_BYTES - 200)),
-    );
+    let fits = call("time", &format!("{{\"city\":\"{}\"}}", "x".repeat(MAX_HELD_BYTES - 200)));
     assert_eq!(run(&[&fits]).calls.len(), 1);
 }
 
