@@ -47,7 +47,8 @@ fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut head = [0_u8; 12];
     stream.read_exact(&mut head)?;
     let head = String::from_utf8_lossy(&head).into_owned();
@@ -61,6 +62,7 @@ fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+    use std::io::{BufRead, BufReader};
     use std::net::TcpListener;
 
     use super::*;
@@ -70,13 +72,13 @@ mod tests {
         let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), server.local_addr().unwrap().port());
         let answering = std::thread::spawn(move || {
             let (mut stream, _) = server.accept().unwrap();
-            let mut request = [0_u8; 512];
-            let length = stream.read(&mut request).unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+            let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
             stream.write_all(answer.as_bytes()).unwrap();
-            String::from_utf8_lossy(&request[..length]).into_owned()
+            request
         });
         let outcome = run(&HealthcheckArgs { ready: true }, &StartUp { listen, ..StartUp::default() });
-        assert!(answering.join().unwrap().starts_with("GET /readyz HTTP/1.1\r\n"));
+        assert_eq!(answering.join().unwrap()[0], "GET /readyz HTTP/1.1");
         outcome
     }
 
