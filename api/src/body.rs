@@ -140,7 +140,9 @@ fn data_error(path: &str, message: &str) -> ApiError {
         let text = format!("Missing required parameter: '{param}'.");
         return ApiError::invalid(param, "missing_required_parameter", text);
     }
-    let param = if path == "." { String::new() } else { path.to_owned() };
+    // serde quotes what it met, which may be the whole body.
+    let message: String = message.chars().take(300).collect();
+    let param = if path == "." { String::new() } else { path.chars().take(200).collect() };
     let text = if param.is_empty() {
         format!("The body is not what this endpoint expects: {message}.")
     } else {

@@ -180,7 +180,7 @@ impl From<ApiError> for poem::Error {
 }
 
 /// Statuses a described operation may fail with, and what they mean.
-const FAILURES: [(u16, &str); 13] = [
+const FAILURES: [(u16, &str); 12] = [
     (400, "The request is not valid: `param` names the member at fault."),
     (401, "The API key is missing or wrong."),
     (404, "There is no such model, object or path."),
@@ -189,7 +189,6 @@ const FAILURES: [(u16, &str); 13] = [
     (413, "The request's body is too large."),
     (415, "The request's body is not JSON."),
     (429, "A limit is reached: `Retry-After` says when to come back."),
-    (431, "The request's headers are too large."),
     (500, "A fault of this server."),
     (502, "The upstream failed or refused."),
     (503, "Nobody can serve this now: `Retry-After` says when to come back."),

@@ -43,7 +43,9 @@ impl Alarm {
             return Poll::Pending;
         }
         let polled = self.sleep.as_mut().poll(cx);
-        self.waker = polled.is_pending().then(|| cx.waker().clone());
+        // A task whose turn is used up is sent away without being registered; it comes back by itself.
+        let is_registered = polled.is_pending() && tokio::task::coop::has_budget_remaining();
+        self.waker = is_registered.then(|| cx.waker().clone());
         polled
     }
 }
@@ -69,5 +71,21 @@ mod tests {
         }
         std::future::poll_fn(|cx| alarm.poll(cx)).await;
         assert!(began.elapsed() >= Duration::from_millis(40));
+    }
+    #[tokio::test]
+    async fn a_task_whose_turn_is_used_up_is_still_woken() {
+        let began = Instant::now();
+        let mut alarm = Alarm::at(began + Duration::from_millis(20));
+        // Uses up the turn, as a long burst does, right before the alarm is asked for the first time.
+        std::future::poll_fn(|cx| {
+            while tokio::task::coop::has_budget_remaining() {
+                let spent = std::pin::pin!(tokio::task::consume_budget()).poll(cx);
+                assert!(spent.is_ready());
+            }
+            Poll::Ready(())
+        })
+        .await;
+        std::future::poll_fn(|cx| alarm.poll(cx)).await;
+        assert!(began.elapsed() >= Duration::from_millis(20));
     }
 }

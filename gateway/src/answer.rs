@@ -1,5 +1,7 @@
 //! Whole answers: collected, and checked where the client asked for JSON.
 
+use std::sync::Arc;
+
 use grok2api_upstream::collect::Collector;
 use grok2api_upstream::event::{ChatEvent, EventSink, FinishReason, SearchSource, ToolCall};
 
@@ -71,7 +73,11 @@ impl Gateway {
         let mut again = request.clone();
         again.messages.extend(json::repair_turn(answer.collected.content(), &fault));
         let attempts = answer.facts.attempts;
-        let mut repaired = self.collect(&self.prepare(&again).await?).await?;
+        let mut second = self.prepare(&again).await?;
+        // One request still: one time limit, one account to blame at most.
+        second.started = prepared.started;
+        second.blamed = Arc::clone(&prepared.blamed);
+        let mut repaired = self.collect(&second).await?;
         repaired.discarded_tokens =
             TokenEstimate::of(answer.collected.content()) + TokenEstimate::of(answer.collected.reasoning());
         repaired.facts.attempts += attempts;

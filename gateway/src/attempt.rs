@@ -39,18 +39,24 @@ pub(crate) async fn run(
     lease: Lease,
     options: DecoderOptions,
     sink: &mut (dyn EventSink + Send),
-    may_blame: bool,
 ) -> Attempted {
+    let blamed = &prepared.blamed;
     let mut deadline = Deadline::start(prepared.limits, prepared.started);
     let body = match open(inner, prepared, &lease, &mut deadline).await {
         Ok(body) => body,
         Err(error) => {
-            verify::settle_failure(inner, lease, &error, may_blame);
+            verify::settle_failure(inner, lease, &error, blamed);
             return Attempted::Failed(error);
         }
     };
-    let mut call =
-        Call { body, decoder: Decoder::new(options), deadline, lease, may_blame, progress: Progress::default() };
+    let mut call = Call {
+        body,
+        decoder: Decoder::new(options),
+        deadline,
+        lease,
+        blamed: Arc::clone(blamed),
+        progress: Progress::default(),
+    };
     match first_event(&mut call, sink).await {
         None => Attempted::Streaming(Box::new(call)),
         Some(Polled::Finished | Polled::Progress) => {
@@ -58,7 +64,7 @@ pub(crate) async fn run(
             Attempted::Finished
         }
         Some(Polled::Failed { error, clean }) => {
-            verify::settle_failure(inner, call.lease, &error, may_blame);
+            verify::settle_failure(inner, call.lease, &error, blamed);
             if clean { Attempted::Failed(error) } else { Attempted::Broken(error) }
         }
     }

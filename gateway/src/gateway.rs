@@ -7,7 +7,7 @@ use grok2api_config::{ModelSpec, ModelTable, Settings, SettingsHandle};
 use grok2api_pool::{BudgetIx, Pool, PoolError, ReserveError, Want};
 use grok2api_upstream::client::GrokWeb;
 use grok2api_upstream::codec::{DecoderOptions, HiddenElements};
-use grok2api_upstream::error::{AccountEffect, ErrorKind, UpstreamError};
+use grok2api_upstream::error::{ErrorKind, UpstreamError};
 use grok2api_upstream::event::EventSink;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -163,7 +163,7 @@ impl Gateway {
             facts.account = Some(lease.account());
             let account = lease.account();
             let options = inner.decoder_options(&prepared.settings);
-            match attempt::run(inner, prepared, lease, options, &mut chain, !trying.blamed).await {
+            match attempt::run(inner, prepared, lease, options, &mut chain).await {
                 Attempted::Streaming(call) => {
                     facts.first_event = Some(prepared.started.elapsed());
                     return Ok(ChatStream::new(Arc::clone(inner), chain, Some(*call), None, facts));
@@ -189,7 +189,6 @@ impl Gateway {
 struct Trying {
     tried: Vec<grok2api_pool::AccountId>,
     retries: Retries,
-    blamed: bool,
     last: Option<UpstreamError>,
 }
 
@@ -247,10 +246,13 @@ impl Inner {
         error: UpstreamError,
         attempts: u32,
     ) -> Result<(), GatewayError> {
-        trying.blamed |= !matches!(error.account, AccountEffect::None | AccountEffect::Strike);
+        // Asked first: a repeat that will not happen is not taken from the budget of all requests.
+        if attempts >= prepared.settings.pool.max_attempts {
+            return Err(error.into());
+        }
         let pause = match trying.retries.next(&error, &self.retry_budget) {
-            Next::Again(pause) if attempts < prepared.settings.pool.max_attempts => pause,
-            Next::Again(_) | Next::GiveUp => return Err(error.into()),
+            Next::Again(pause) => pause,
+            Next::GiveUp => return Err(error.into()),
         };
         if out_of_time(prepared, pause) {
             return Err(error.into());

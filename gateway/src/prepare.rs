@@ -1,6 +1,7 @@
 //! A checked request, ready to be sent on any account.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use grok2api_config::{ModelSpec, Settings};
 use grok2api_upstream::attachment::{self, Attachment, AttachmentLimits, ImageRef};
@@ -27,6 +28,8 @@ pub struct Prepared {
     pub(crate) limits: Limits,
     pub(crate) prompt_tokens: u64,
     pub(crate) started: Instant,
+    /// Whether an account was blamed for this request already: one request penalises at most one (J14).
+    pub(crate) blamed: Arc<AtomicBool>,
 }
 
 impl Prepared {
@@ -79,6 +82,7 @@ impl Gateway {
             settings,
             prompt_tokens: tokens.tokens(),
             started,
+            blamed: Arc::default(),
         })
     }
 }

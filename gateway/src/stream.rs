@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -43,8 +44,8 @@ pub(crate) struct Call {
     pub(crate) decoder: Decoder,
     pub(crate) deadline: Deadline,
     pub(crate) lease: Lease,
-    /// May this call be charged with a failure? One request penalises at most one account (J14).
-    pub(crate) may_blame: bool,
+    /// Whether an account was blamed for this request already.
+    pub(crate) blamed: Arc<AtomicBool>,
     pub(crate) progress: Progress,
 }
 
@@ -108,6 +109,10 @@ impl Call {
                 Poll::Ready(Expired::Failed(why)) => Err(Expired::error(why)),
             },
         };
+        if polled.is_err() && witness.seen {
+            // Part of an answer came in the same piece as the error: the upstream has counted the call.
+            self.lease.mark_spent();
+        }
         Poll::Ready(polled.unwrap_or_else(|error| Polled::Failed { error, clean: !witness.seen }))
     }
 
@@ -182,6 +187,9 @@ impl<S: EventSink> ChatStream<S> {
         if let Some(error) = self.broken.take() {
             self.finished = true;
             return Poll::Ready(Err(error));
+        }
+        if self.call.is_some() && self.sink.is_satisfied() {
+            return Poll::Ready(Ok(self.cut_short()));
         }
         let Some(call) = &mut self.call else { return Poll::Ready(Ok(Step::Finished)) };
         // One piece a call: the transport has no second one ready until its own task has run.
@@ -258,7 +266,7 @@ impl<S: EventSink> ChatStream<S> {
     fn fail(&mut self, error: &UpstreamError) {
         self.finished = true;
         if let Some(call) = self.call.take() {
-            verify::settle_failure(&self.inner, call.lease, error, call.may_blame);
+            verify::settle_failure(&self.inner, call.lease, error, &call.blamed);
         }
     }
 }

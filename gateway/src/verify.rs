@@ -1,6 +1,7 @@
 //! What follows a failed call in the background: a second opinion on a refused credential, a fresh reading of a budget.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use grok2api_pool::{AccountId, Aftermath, Blame, BudgetIx, Lease, Outcome, Reading};
@@ -25,8 +26,9 @@ fn blame(error: &UpstreamError) -> Blame {
 }
 
 /// Ends a failed call and looks after the account if the failure calls for it.
-pub(crate) fn settle_failure(inner: &Arc<Inner>, lease: Lease, error: &UpstreamError, may_blame: bool) {
+pub(crate) fn settle_failure(inner: &Arc<Inner>, lease: Lease, error: &UpstreamError, blamed: &AtomicBool) {
     let blame = blame(error);
+    let may_blame = blame != Blame::None && !blamed.swap(true, Ordering::Relaxed);
     let account = lease.account();
     let budget = lease.budget();
     let credential = lease.credential().clone();
@@ -37,10 +39,8 @@ pub(crate) fn settle_failure(inner: &Arc<Inner>, lease: Lease, error: &UpstreamE
         reason: format!("{}: {}", error.kind.as_str(), error.message),
     };
     let mut aftermath = lease.settle(&outcome);
-    if !may_blame {
-        // Not blamed for this request, but worth a question that costs nothing.
-        aftermath.read_quota |= blame != Blame::None;
-    }
+    // Not blamed for this request, but worth a question that costs nothing.
+    aftermath.read_quota |= !may_blame && blame != Blame::None;
     metrics::counter!("grok2api_account_failures_total", "kind" => error.kind.as_str()).increment(1);
     if aftermath.verify || aftermath.read_quota {
         look_after(inner, account, budget, credential, aftermath);

@@ -109,6 +109,10 @@ pub async fn flush(db: &DatabaseConnection, state: &dyn PoolState, clock: &Clock
             return Err(error);
         }
         written += changes.len();
+        if changes.len() < BATCH {
+            // What changes meanwhile is for the next time, or a busy pool would be written for ever.
+            return Ok(written);
+        }
     }
 }
 
@@ -175,14 +179,15 @@ pub async fn keep_flushing(db: DatabaseConnection, state: Arc<dyn PoolState>, cl
 
 /// Takes over accounts that the operator's commands added, removed or switched on and off, within a second or so.
 pub async fn keep_following(db: DatabaseConnection, state: Arc<dyn PoolState>, stop: CancellationToken) {
-    let mut seen = version(&db).await.unwrap_or_default();
+    // Looked at once at the start: something may have changed while the pool was loaded.
+    let mut seen = None;
     loop {
         tokio::select! {
             () = tokio::time::sleep(FOLLOW_EVERY) => {}
             () = stop.cancelled() => return,
         }
         let Ok(now) = version(&db).await else { continue };
-        if now == seen {
+        if now == seen || (now.is_none() && seen.is_none()) {
             continue;
         }
         match follow(&db, &*state).await {
@@ -241,7 +246,9 @@ fn take_newer_readings(live: &mut Vec<BudgetSeed>, stored: &[BudgetSeed]) -> boo
 /// readings that the operator asked for.
 fn merged(live: &AccountSeed, row: AccountSeed) -> Option<AccountSeed> {
     let out = |status: &Status| matches!(status, Status::Disabled | Status::Expired { .. });
-    let revived = out(&live.status) && !out(&row.status);
+    // A row from before the refusal says nothing about it.
+    let refused_at = |seed: &AccountSeed| seed.last_failure.as_ref().map(|(at, _)| *at);
+    let revived = out(&live.status) && !out(&row.status) && refused_at(&row) >= refused_at(live);
     let switched_off = out(&row.status) && !out(&live.status);
     let mut changed = live.clone();
     let has_newer_readings = take_newer_readings(&mut changed.budgets, &row.budgets);

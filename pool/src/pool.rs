@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::lease::Lease;
+use crate::outcome::{Blame, Outcome};
 use crate::state::{Policy, PoolState};
 use crate::want::{Grant, ReserveError, Want};
 
@@ -66,25 +67,21 @@ impl Pool {
         match self.state.reserve(want, policy).await {
             Ok(grant) => self.open(grant),
             Err(ReserveError::Busy) if !patience.is_zero() => {
-                let grant = self.wait_for(want, policy, patience, max_waiting).await?;
+                let grant = self.wait_for(want, patience, max_waiting).await?;
                 self.open(grant)
             }
             Err(refusal) => Err(refusal.into()),
         }
     }
 
-    async fn wait_for(
-        &self,
-        want: &Want<'_>,
-        policy: Policy,
-        patience: Duration,
-        max_waiting: usize,
-    ) -> Result<Grant, PoolError> {
+    async fn wait_for(&self, want: &Want<'_>, patience: Duration, max_waiting: usize) -> Result<Grant, PoolError> {
         let Some(_place) = Place::take(&self.waiting, max_waiting) else { return Err(PoolError::Overloaded) };
         let deadline = Instant::now() + patience;
         loop {
             let mut released = std::pin::pin!(self.state.released());
             released.as_mut().enable();
+            // The rules may change while a request waits.
+            let policy = Policy::from(&self.settings.load().pool);
             match self.state.reserve(want, policy).await {
                 Err(ReserveError::Busy) => {}
                 Err(refusal) => return Err(refusal.into()),
@@ -100,10 +97,13 @@ impl Pool {
         let account = grant.account;
         let sealed = Arc::clone(&grant.sealed);
         let lease = Lease::new(Arc::clone(&self.state), grant, SecretString::default());
-        match open_credential(&self.vault, account, &sealed) {
-            Some(credential) => Ok(lease.with_credential(credential)),
-            None => Err(PoolError::Sealed { account }),
+        if let Some(credential) = open_credential(&self.vault, account, &sealed) {
+            return Ok(lease.with_credential(credential));
         }
+        // Rested, or it would be the fullest account of all and be tried first for ever.
+        let reason = "the secret cannot be opened".to_owned();
+        lease.settle(&Outcome::Failed { blame: Blame::NoAccess, spent: false, reason });
+        Err(PoolError::Sealed { account })
     }
 }
 

@@ -326,3 +326,29 @@ async fn changed_accounts_are_handed_out_once_for_writing() {
     assert_eq!(bench.state.take_dirty(10).len(), 1);
     assert_eq!(bench.state.take_dirty(10).len(), 0);
 }
+
+#[tokio::test]
+async fn a_suspect_that_came_back_by_itself_is_still_written_down() {
+    let bench = Bench::new(Strategy::MostRemaining, 2);
+    bench.add(1, Tier::Basic);
+    let refused = bench.reserve().await.expect("free");
+    bench.fail(&refused, Blame::Refused);
+    assert_eq!(bench.state.take_dirty(10).len(), 1);
+    bench.clock.advance_ms(60_001);
+    let served = bench.reserve().await.expect("its time is over");
+    bench.state.settle(&served, &Outcome::Success);
+    let written = bench.state.take_dirty(10);
+    assert_eq!(written.iter().map(|seed| seed.status.clone()).collect::<Vec<_>>(), [Status::Active]);
+}
+
+#[tokio::test]
+async fn removed_accounts_do_not_hide_changes_of_others() {
+    let bench = Bench::new(Strategy::RoundRobin, 1);
+    let ids: Vec<AccountId> = (1..=3).map(|n| bench.add(n, Tier::Basic)).collect();
+    for _ in 0..3 {
+        bench.reserve().await.expect("free");
+    }
+    bench.state.remove(ids[2]);
+    bench.state.remove(ids[1]);
+    assert_eq!(bench.state.take_dirty(1).len(), 1, "the one that is left");
+}

@@ -86,7 +86,7 @@ pub(super) async fn serve(
         finish: None,
         outcome: Outcome::ClientGone,
     };
-    let served: Result<Served, ApiError> = async {
+    let work = async {
         let validated = validate(body, &settings.chat, settings.grok.show_thinking)?;
         if let Some(model) = state.gateway.models().get(&validated.request.model) {
             // Only names of the table become labels: a client's free text must not.
@@ -100,8 +100,12 @@ pub(super) async fn serve(
         } else {
             whole(state, head, &prepared, &mut report).await
         }
-    }
-    .await;
+    };
+    let served: Result<Served, ApiError> = tokio::select! {
+        biased;
+        served = work => served,
+        () = state.cut_off.cancelled() => Err(GatewayError::ShuttingDown.into()),
+    };
     match served {
         Ok(Served::Whole(response)) => {
             report.outcome = Outcome::Completed;
@@ -145,10 +149,14 @@ async fn stream(state: &AppState, head: Head, prepared: &Prepared, report: &mut 
         let frame = Frame::new(&head.id, head.created, &validated.request.model, index, validated.include_usage);
         ChunkEncoder::new(frame, validated.reasoning_format, validated.legacy_functions, head.links.clone())
     };
+    let mut prompt_tokens = prepared.prompt_tokens();
+    let mut discarded_tokens = 0;
     let needs_check = !matches!(validated.request.response_format, ResponseFormat::Text);
     let choices = if needs_check {
         // What must be checked as a whole is streamed once it is whole.
         let answers = answers(state, &validated.request, prepared).await?;
+        prompt_tokens = answers.iter().map(|answer| answer.facts.prompt_tokens).max().unwrap_or(prompt_tokens);
+        discarded_tokens = answers.iter().map(|answer| answer.discarded_tokens).sum();
         (0u32..)
             .zip(answers)
             .map(|(index, answer)| {
@@ -176,7 +184,7 @@ async fn stream(state: &AppState, head: Head, prepared: &Prepared, report: &mut 
             head.id, head.created
         )
     });
-    let ending = Ending { usage_head, prompt_tokens: prepared.prompt_tokens() };
+    let ending = Ending { usage_head, prompt_tokens, discarded_tokens };
     Ok(Served::Stream(Box::new(Started { choices, ending, ignored: head.validated.ignored })))
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Ending {
     /// The chunk with the usage up to the usage object, when the client asked for it.
     pub(crate) usage_head: Option<String>,
     pub(crate) prompt_tokens: u64,
+    /// Of earlier answers that were replaced.
+    pub(crate) discarded_tokens: u64,
 }
 
 /// A streamed answer of one or more choices.
@@ -79,9 +81,9 @@ impl SseBody {
         Self {
             running: choices.len(),
             choices: choices.into_iter().map(Some).collect(),
-            ending,
             out: BytesMut::new(),
-            completion_tokens: 0,
+            completion_tokens: ending.discarded_tokens,
+            ending,
             reasoning_tokens: 0,
             last_frame: now - BURST,
             gathered: 0,

@@ -74,6 +74,7 @@ impl Index {
         let front = self.levels[usize::from(place.level) - 1].get(&place.rank).map(|ends| ends.front);
         let Some(front) = front else {
             self.link_back(slot, place);
+            self.links[slot as usize].touched = 0;
             return;
         };
         self.links[slot as usize] = Link { prev: NONE, next: front, place: Some(place), touched: 0 };

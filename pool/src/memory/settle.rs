@@ -142,6 +142,9 @@ impl Table {
 
     pub(super) fn record_test(&mut self, id: AccountId, accepted: bool, reason: &str, now_ms: i64) -> Aftermath {
         let Some(&slot) = self.by_id.get(&id) else { return Aftermath::default() };
+        if !accepted && let Some(account) = self.slots[slot as usize].as_mut() {
+            account.last_failure = Some((now_ms, reason.to_owned()));
+        }
         let aftermath = if accepted {
             if let Some(account) = self.slots[slot as usize].as_mut()
                 && account.status != Status::Disabled

@@ -139,12 +139,13 @@ impl Budget {
 }
 
 impl Slot {
-    /// Ends a cooling that is over.
-    pub(super) fn roll(&mut self, now_ms: i64) {
-        if matches!(self.status, Status::Cooling { until_ms, .. } if until_ms <= now_ms) {
+    /// Ends a cooling that is over; true when it did.
+    pub(super) fn roll(&mut self, now_ms: i64) -> bool {
+        let is_over = matches!(self.status, Status::Cooling { until_ms, .. } if until_ms <= now_ms);
+        if is_over {
             self.status = Status::Active;
-            self.dirty = true;
         }
+        is_over
     }
 
     pub(super) fn standing(&self, budget: usize, costs: &[u32], strategy: Strategy, max_in_flight: u32) -> Standing {

@@ -93,11 +93,15 @@ impl Table {
 
     /// Brings an account up to the present and ranks it anew.
     pub(super) fn roll(&mut self, slot: u32, now_ms: i64) {
+        let mut is_back = false;
         if let Some(account) = &mut self.slots[slot as usize] {
-            account.roll(now_ms);
+            is_back = account.roll(now_ms);
             for budget in &mut account.budgets {
                 budget.roll(now_ms);
             }
+        }
+        if is_back {
+            self.mark_dirty(slot);
         }
         self.rank(slot, false);
     }
@@ -236,18 +240,17 @@ impl Table {
     }
 
     pub(super) fn take_dirty(&mut self, limit: usize) -> Vec<AccountSeed> {
-        let keep = self.dirty.len().saturating_sub(limit);
-        let taken = self.dirty.split_off(keep);
+        let mut taken = Vec::new();
+        while taken.len() < limit
+            && let Some(slot) = self.dirty.pop()
+        {
+            // Gone in the meantime: nothing to write.
+            let Some(account) = self.slots[slot as usize].as_mut() else { continue };
+            account.dirty = false;
+            taken.push(account.to_seed(&self.names));
+            account.unsaved_uses = 0;
+        }
         taken
-            .into_iter()
-            .filter_map(|slot| {
-                let account = self.slots[slot as usize].as_mut()?;
-                account.dirty = false;
-                let seed = account.to_seed(&self.names);
-                account.unsaved_uses = 0;
-                Some(seed)
-            })
-            .collect()
     }
 
     /// Takes back changes that could not be written.

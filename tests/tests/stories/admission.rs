@@ -38,13 +38,7 @@ async fn at_most_three_accounts_are_tried_and_the_last_error_is_told() {
 async fn g16_one_bad_request_cools_at_most_one_account() {
     let app = TestApp::with(&["a.fault-429", "b.fault-429", "c.fault-429"]).start().await;
     app.client().chat(FAST, "hello").await.expect_error(429, "upstream_rate_limited");
-    let state = app.gateway.pool().state();
-    let cooled = state
-        .ids()
-        .into_iter()
-        .filter(|id| state.inspect(*id).unwrap().0.budgets.iter().any(|b| b.cooling_until_ms.is_some()))
-        .count();
-    assert_eq!(cooled, 1);
+    assert_eq!(cooled(&app), 1);
     app.stop().await;
 }
 
@@ -196,4 +190,20 @@ async fn until(condition: impl Fn() -> bool) {
         }
     };
     assert!(tokio::time::timeout(Duration::from_secs(10), held).await.is_ok(), "the condition never held");
+}
+
+#[tokio::test]
+async fn j14_one_request_for_several_answers_penalises_one_account_at_most() {
+    let app = TestApp::with(&["a.fault-429", "b.fault-429", "c.fault-429", "d.fault-429"]).start().await;
+    let body = serde_json::json!({"model": FAST, "n": 4, "messages": [{"role": "user", "content": "hello"}]});
+    app.client().post_chat(&body).await.expect_error(429, "upstream_rate_limited");
+    assert_eq!(cooled(&app), 1);
+    app.stop().await;
+}
+
+/// Accounts that a refusal has put to rest; what the upstream itself says about their budgets does not count.
+fn cooled(app: &TestApp) -> usize {
+    let state = app.gateway.pool().state();
+    let rests = |id| state.inspect(id).unwrap().0.budgets.iter().any(|budget| budget.cooling_until_ms.is_some());
+    state.ids().into_iter().filter(|id| rests(*id)).count()
 }
