@@ -177,6 +177,8 @@ impl Gateway {
                 }
                 Attempted::Failed(error) => {
                     trying.tried.push(account);
+                    let (kind, attempt) = (error.kind.as_str(), facts.attempts);
+                    tracing::warn!(account_id = %account, model = %prepared.model.id, kind, attempt, "an attempt failed");
                     inner.again(prepared, &mut trying, error, facts.attempts).await?;
                 }
             }
@@ -257,7 +259,6 @@ impl Inner {
         if out_of_time(prepared, pause) {
             return Err(error.into());
         }
-        tracing::debug!(kind = error.kind.as_str(), attempts, "trying another account");
         metrics::counter!("grok2api_failovers_total", "reason" => error.kind.as_str()).increment(1);
         trying.last = Some(error);
         if !pause.is_zero() {
