@@ -8,7 +8,7 @@ mod spec;
 pub mod startup;
 pub mod vault;
 
-pub use models::{FIRST_SEEN, ModelSpec, ModelTable, Tier};
+pub use models::{FIRST_SEEN, ModelSpec, ModelTable, Tier, UsualBudget};
 pub use settings::{
     ChatSettings, GlobalSettings, GrokSettings, ImageMode, LogLevel, PoolSettings, ReasoningFormat, SettingInfo,
     SettingProblem, SettingValue, Settings, SettingsError, SettingsHandle, Strategy,

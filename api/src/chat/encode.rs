@@ -3,10 +3,11 @@
 use bytes::{BufMut, BytesMut};
 use grok2api_config::ReasoningFormat;
 use grok2api_gateway::id;
+use grok2api_gateway::upstream::collect::{image_markdown, video_markup};
 use grok2api_gateway::upstream::event::{ChatEvent, EventSink, FinishReason};
 use grok2api_gateway::usage::TokenEstimate;
 
-use super::render::{MediaLinks, image_markdown, video_element};
+use super::render::MediaLinks;
 
 /// What stands around the text of every chunk of one answer: written once, copied per chunk.
 #[derive(Debug, Clone)]
@@ -251,7 +252,7 @@ impl EventSink for ChunkEncoder {
                 self.media(&line);
             }
             ChatEvent::Video(path) => {
-                let line = video_element(&self.links.of(path));
+                let line = video_markup(&self.links.of(path));
                 self.media(&line);
             }
             ChatEvent::VideoProgress(percent) => self.progress(percent),

@@ -20,11 +20,3 @@ impl MediaLinks {
         format!("{}/images/{}", self.base, seed_name(path))
     }
 }
-
-pub(crate) fn image_markdown(url: &str) -> String {
-    format!("![Generated Image]({url})")
-}
-
-pub(crate) fn video_element(url: &str) -> String {
-    format!(r#"<video src="{url}" controls="controls"></video>"#)
-}

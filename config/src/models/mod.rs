@@ -17,6 +17,15 @@ pub enum Tier {
     Super,
 }
 
+/// Size and window of a budget that was never read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsualBudget {
+    /// Units of a full window.
+    pub total: i64,
+    /// Length of the window in seconds.
+    pub window_secs: i64,
+}
+
 /// One row of the model table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "capabilities are independent of each other")]
@@ -58,6 +67,15 @@ impl Tier {
             "sso" | "ssonormal" | "basic" => Some(Self::Basic),
             "ssosuper" | "sso_super" | "super" => Some(Self::Super),
             _ => None,
+        }
+    }
+
+    /// What a budget of this tier holds when the upstream has not said (protocol page "grok-web-quota" §2).
+    pub fn usual_budget(self, budget: &str) -> UsualBudget {
+        match self {
+            Self::Basic => UsualBudget { total: 80, window_secs: 72_000 },
+            Self::Super if budget.ends_with("-heavy") => UsualBudget { total: 20, window_secs: 7200 },
+            Self::Super => UsualBudget { total: 140, window_secs: 7200 },
         }
     }
 

@@ -2,18 +2,11 @@
 
 use std::sync::Arc;
 
-use grok2api_config::{Strategy, Tier};
+use grok2api_config::{Strategy, Tier, UsualBudget};
 
 use crate::account::{AccountId, AccountSeed, BudgetSeed, Status};
 use crate::memory::index::Place;
 use crate::strategy::{RankInput, rank};
-
-/// Units and window of a budget that was never read, by tier (protocol page "grok-web-quota" §2).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Defaults {
-    pub(super) total: i64,
-    pub(super) window_secs: i64,
-}
 
 #[derive(Debug, Clone)]
 pub(super) struct Budget {
@@ -62,11 +55,11 @@ pub(super) enum Standing {
 }
 
 impl Budget {
-    pub(super) fn full(defaults: Defaults) -> Self {
+    pub(super) fn full(usual: UsualBudget) -> Self {
         Self {
-            remaining: defaults.total,
-            total: defaults.total,
-            window_secs: defaults.window_secs,
+            remaining: usual.total,
+            total: usual.total,
+            window_secs: usual.window_secs,
             read_at_ms: 0,
             reset_at_ms: None,
             cooling_until_ms: None,

@@ -6,7 +6,7 @@ use grok2api_config::{ModelTable, Tier};
 
 use crate::account::{AccountId, AccountSeed, Status};
 use crate::memory::lane::Lane;
-use crate::memory::slot::{Budget, Defaults, Slot};
+use crate::memory::slot::{Budget, Slot};
 use crate::state::{Census, Policy};
 use crate::strategy;
 use crate::want::{BudgetIx, Grant, ReserveError, Want};
@@ -180,7 +180,7 @@ impl Table {
                 seed.budgets
                     .iter()
                     .find(|budget| budget.budget == *name)
-                    .map_or_else(|| Budget::full(defaults(seed.tier, name)), Budget::from_seed)
+                    .map_or_else(|| Budget::full(seed.tier.usual_budget(name)), Budget::from_seed)
             })
             .collect();
         Slot {
@@ -287,14 +287,5 @@ impl Table {
             census.in_flight += account.in_flight as usize;
         }
         census
-    }
-}
-
-/// What a budget that was never read is taken to hold.
-fn defaults(tier: Tier, budget: &str) -> Defaults {
-    match tier {
-        Tier::Basic => Defaults { total: 80, window_secs: 72_000 },
-        Tier::Super if budget.ends_with("-heavy") => Defaults { total: 20, window_secs: 7_200 },
-        Tier::Super => Defaults { total: 140, window_secs: 7_200 },
     }
 }

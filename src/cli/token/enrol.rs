@@ -1,6 +1,6 @@
 //! Bringing accounts into the pool: sealed, each once.
 
-use grok2api_config::{ModelTable, Tier};
+use grok2api_config::{ModelTable, Tier, UsualBudget};
 use grok2api_entity::account::{self, NewAccount, Status};
 use grok2api_entity::account_budget::{self, Source};
 use grok2api_entity::connect::begin_write;
@@ -15,12 +15,6 @@ use crate::store::Store;
 
 /// Accounts sealed and written between two looks at the progress.
 const CHUNK: usize = 1000;
-/// Length of a budget's window in seconds and its size in units, by tier (protocol page "grok-web-quota" §2).
-const BASIC_WINDOW_SECS: i64 = 72_000;
-const BASIC_TOTAL: i64 = 80;
-const SUPER_WINDOW_SECS: i64 = 7200;
-const SUPER_TOTAL: i64 = 140;
-const HEAVY_TOTAL: i64 = 20;
 
 /// What became of the accounts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -133,15 +127,11 @@ fn row(store: &Store, entry: &Entry, now_ms: i64) -> anyhow::Result<NewAccount> 
 ///
 /// It kept one number for all normal models, whichever was used last.
 fn estimates(id: Uuid, entry: &Entry, circumstances: &Circumstances<'_>) -> Vec<account_budget::Model> {
-    let (window_secs, total) = match entry.tier {
-        Tier::Basic => (BASIC_WINDOW_SECS, BASIC_TOTAL),
-        Tier::Super => (SUPER_WINDOW_SECS, SUPER_TOTAL),
-    };
     let mut budgets = Vec::new();
     for model in circumstances.models.iter() {
         let is_heavy = model.tier == Tier::Super;
-        let (known, total, unit) =
-            if is_heavy { (entry.heavy_remaining, HEAVY_TOTAL, "calls") } else { (entry.remaining, total, "tokens") };
+        let (known, unit) = if is_heavy { (entry.heavy_remaining, "calls") } else { (entry.remaining, "tokens") };
+        let UsualBudget { total, window_secs } = entry.tier.usual_budget(&model.rate_limit_model);
         let fits = !is_heavy || entry.tier == Tier::Super;
         let is_new = !budgets.iter().any(|budget: &account_budget::Model| budget.budget == model.rate_limit_model);
         if let Some(remaining) = known

@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use grok2api_config::ModelSpec;
+use grok2api_config::{ModelSpec, Tier};
 use grok2api_entity::account::{Kind, Model, StateChange, Status};
 use grok2api_entity::account_budget::{self, Source};
 use grok2api_upstream::error::{AccountEffect, UpstreamError};
 use grok2api_upstream::quota::{RateLimits, Unit};
-
-/// Usual window and size of a budget when the upstream does not say (protocol page "grok-web-quota" §2).
-const BASIC: (u64, i64) = (72_000, 80);
-const SUPER: (u64, i64) = (7200, 140);
 
 /// What a test found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +50,7 @@ pub(super) fn judge(
 }
 
 fn valid(account: &Model, model: &ModelSpec, limits: RateLimits, now_ms: i64) -> Finding {
-    let (window, usual_total) = usual(account.kind);
+    let (window, usual_total) = usual(account.kind, &model.rate_limit_model);
     let window_secs = limits.window_secs.map_or(window, |secs| Duration::from_secs(u64::from(secs)));
     let budget = limits.remaining.map(|remaining| account_budget::Model {
         account_id: account.id,
@@ -108,7 +104,7 @@ fn failed(account: &Model, model: &ModelSpec, error: &UpstreamError, now_ms: i64
 
 /// A budget that is used up until the upstream's time or, without one, for its usual window.
 fn limited(account: &Model, model: &ModelSpec, wait: Option<Duration>, now_ms: i64) -> account_budget::Model {
-    let (window, total) = usual(account.kind);
+    let (window, total) = usual(account.kind, &model.rate_limit_model);
     let until = now_ms + millis(wait.unwrap_or(window));
     account_budget::Model {
         account_id: account.id,
@@ -124,12 +120,14 @@ fn limited(account: &Model, model: &ModelSpec, wait: Option<Duration>, now_ms: i
     }
 }
 
-fn usual(kind: Kind) -> (Duration, i64) {
-    let (secs, total) = match kind {
-        Kind::Sso => BASIC,
-        Kind::SsoSuper => SUPER,
+/// Window and size of a budget when the upstream does not say.
+fn usual(kind: Kind, budget: &str) -> (Duration, i64) {
+    let tier = match kind {
+        Kind::Sso => Tier::Basic,
+        Kind::SsoSuper => Tier::Super,
     };
-    (Duration::from_secs(secs), total)
+    let usual = tier.usual_budget(budget);
+    (Duration::from_secs(u64::try_from(usual.window_secs).unwrap_or(0)), usual.total)
 }
 
 fn millis(duration: Duration) -> i64 {
