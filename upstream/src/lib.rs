@@ -1,4 +1,5 @@
-//! How we speak to the Grok web service: one shared client, codecs that turn its wire format into events.
+//! How we speak to the Grok web service: one shared client over connections of our own, codecs that turn its wire
+//! format into events.
 
 pub mod asset;
 pub mod attachment;
@@ -11,5 +12,6 @@ pub mod credential;
 pub mod error;
 pub mod event;
 pub mod quota;
+pub mod relay;
 #[cfg(test)]
 mod testing;

@@ -148,7 +148,7 @@ impl Fetcher {
             return Err(FetchFault::TooLarge);
         }
         let limits = BodyLimits { max_bytes, max_ratio: MAX_RATIO };
-        let mut body = CappedBody::new(response, limits).map_err(|_| not_fetched("coding"))?;
+        let mut body = CappedBody::new(response.into(), limits).map_err(|_| not_fetched("coding"))?;
         // Grows with what really comes: an announcement alone reserves nothing.
         let mut bytes = BytesMut::new();
         while let Some(piece) = body.next_piece().await {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
-use reqwest::Response;
+use http::{HeaderMap, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 use super::body::body_error;
 use super::inflate::{BodyFault, BodyLimits, CappedBody};
+use super::wire::WireBody;
 use crate::classify::{ErrorObject, classify_http, classify_line};
 use crate::codec::lenient::lenient_object;
 use crate::error::UpstreamError;
@@ -24,7 +24,10 @@ const REFUSAL_DEADLINE: Duration = Duration::from_secs(5);
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(7 * 24);
 
 /// Takes a response whose status and type are those of an answer; makes an error of any other.
-pub(super) async fn accept(response: Response, limits: BodyLimits) -> Result<CappedBody, UpstreamError> {
+pub(super) async fn accept(
+    response: Response<WireBody>,
+    limits: BodyLimits,
+) -> Result<CappedBody<WireBody>, UpstreamError> {
     if response.status() == StatusCode::OK && !is_html(response.headers()) {
         return CappedBody::new(response, limits).map_err(body_error);
     }
@@ -32,7 +35,7 @@ pub(super) async fn accept(response: Response, limits: BodyLimits) -> Result<Cap
 }
 
 /// Reads a whole short answer. A success status does not make a success: it may be an error all the same.
-pub(super) async fn collect(mut body: CappedBody) -> Result<BytesMut, UpstreamError> {
+pub(super) async fn collect(mut body: CappedBody<WireBody>) -> Result<BytesMut, UpstreamError> {
     let mut collected = BytesMut::new();
     while let Some(piece) = body.next_piece().await {
         collected.extend_from_slice(&piece.map_err(body_error)?);
@@ -51,7 +54,7 @@ lenient_object! {
     }
 }
 
-async fn refusal(response: Response, limits: BodyLimits) -> UpstreamError {
+async fn refusal(response: Response<WireBody>, limits: BodyLimits) -> UpstreamError {
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers());
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -64,7 +67,7 @@ async fn refusal(response: Response, limits: BodyLimits) -> UpstreamError {
 }
 
 /// As much of the text as comes in time; a broken body ends it as well as an end.
-async fn beginning(mut body: CappedBody) -> BytesMut {
+async fn beginning(mut body: CappedBody<WireBody>) -> BytesMut {
     let deadline = Instant::now() + REFUSAL_DEADLINE;
     let mut text = BytesMut::new();
     while text.len() < REFUSAL_BYTES {

@@ -7,15 +7,18 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::inflate::{BodyFault, CappedBody};
+use super::wire::WireBody;
 use crate::error::{ErrorKind, UpstreamError};
 
 /// The stream of an answer: status 200 and no HTML page. Dropping it cancels the request.
+///
+/// Polling it is what moves the connection: no task of its own does.
 pub struct AnswerBody {
-    body: CappedBody,
+    body: CappedBody<WireBody>,
 }
 
 impl AnswerBody {
-    pub(super) fn new(body: CappedBody) -> Self {
+    pub(super) fn new(body: CappedBody<WireBody>) -> Self {
         Self { body }
     }
 

@@ -1,149 +1,74 @@
-//! One HTTP client for each way out: direct, or through one proxy.
+//! One transport for each way out: direct, or through one proxy.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use reqwest::{Client, ClientBuilder, Proxy, redirect, retry};
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
-use url::Url;
 
-use super::endpoints::{BuildError, is_loopback};
+use super::endpoints::{BuildError, Endpoints};
+use super::proxy::Proxy;
+use super::tls::{Roots, tls_config};
+use super::transport::Transport;
 use crate::error::{ErrorKind, UpstreamError};
 
-/// How many proxies keep their clients: those of the settings in force and a few that were in force a moment ago.
+/// How many proxies keep their connections: those of the settings in force and a few that were in force a moment ago.
 const MAX_PROXIES: usize = 4;
 
-/// Idle connections are kept as long as servers and load balancers usually keep them.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(55);
-
-/// Idle connections kept to one host. A burst of streams that end together should find them again.
-const MAX_IDLE: usize = 1024;
-
-/// How a client decides whom to trust.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Roots {
-    /// The system's CA certificates; none is an error.
-    System,
-    /// The system's, and if there are none, nobody: good for a client that may never need TLS.
-    SystemIfAny,
-}
-
-/// The clients in use.
-#[derive(Clone)]
+/// The ways in use.
 pub(super) struct Egress {
-    direct: Client,
-    shared: Arc<Shared>,
-}
-
-struct Shared {
+    endpoints: Endpoints,
+    tls: Arc<ClientConfig>,
     connect_timeout: Duration,
-    roots: Roots,
+    direct: Arc<Transport>,
     proxied: ArcSwap<Vec<Proxied>>,
-    building: Mutex<()>,
+    adding: Mutex<()>,
 }
 
 #[derive(Clone)]
 struct Proxied {
     proxy_url: SecretString,
-    client: Client,
+    transport: Arc<Transport>,
 }
 
 impl Egress {
-    pub(super) fn new(connect_timeout: Duration, roots: Roots) -> Result<Self, BuildError> {
-        let direct = upstream_client(connect_timeout, roots, None).map_err(BuildError::Client)?;
-        let shared = Shared { connect_timeout, roots, proxied: ArcSwap::default(), building: Mutex::new(()) };
-        Ok(Self { direct, shared: Arc::new(shared) })
+    pub(super) fn new(endpoints: Endpoints, connect_timeout: Duration, roots: Roots) -> Result<Self, BuildError> {
+        let tls = tls_config(roots).map_err(BuildError::Tls)?;
+        let direct = Arc::new(Transport::new(&endpoints, None, &tls, connect_timeout));
+        Ok(Self { endpoints, tls, connect_timeout, direct, proxied: ArcSwap::default(), adding: Mutex::new(()) })
     }
 
-    /// The client for this proxy setting, empty meaning none. Built at first use, then shared.
-    pub(super) async fn client(&self, proxy_url: &SecretString) -> Result<Client, UpstreamError> {
+    /// The way that this proxy setting asks for, empty meaning none.
+    pub(super) fn transport(&self, proxy_url: &SecretString) -> Result<Arc<Transport>, UpstreamError> {
         if proxy_url.expose_secret().is_empty() {
-            return Ok(self.direct.clone());
+            return Ok(Arc::clone(&self.direct));
         }
-        match self.shared.known(proxy_url) {
-            Some(client) => Ok(client),
-            None => self.shared.build(proxy_url).await,
+        match self.known(proxy_url) {
+            Some(transport) => Ok(transport),
+            None => self.add(proxy_url),
         }
     }
-}
 
-impl Shared {
-    fn known(&self, proxy_url: &SecretString) -> Option<Client> {
+    fn known(&self, proxy_url: &SecretString) -> Option<Arc<Transport>> {
         let proxied = self.proxied.load();
         let found = proxied.iter().find(|known| known.proxy_url.expose_secret() == proxy_url.expose_secret());
-        found.map(|known| known.client.clone())
+        found.map(|known| Arc::clone(&known.transport))
     }
 
-    async fn build(&self, proxy_url: &SecretString) -> Result<Client, UpstreamError> {
-        let unusable =
-            || UpstreamError::new(ErrorKind::Unreachable, "the proxy of the setting grok.proxy_url cannot be used");
-        let _one_at_a_time = self.building.lock().await;
-        if let Some(client) = self.known(proxy_url) {
-            return Ok(client);
+    fn add(&self, proxy_url: &SecretString) -> Result<Arc<Transport>, UpstreamError> {
+        let _one_at_a_time = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(transport) = self.known(proxy_url) {
+            return Ok(transport);
         }
-        let proxy = proxy(proxy_url).ok_or_else(unusable)?;
-        let (connect_timeout, roots) = (self.connect_timeout, self.roots);
-        // Reading the CA certificates takes milliseconds and blocks.
-        let built = tokio::task::spawn_blocking(move || upstream_client(connect_timeout, roots, Some(&proxy))).await;
-        let client = built.ok().and_then(Result::ok).ok_or_else(unusable)?;
-        let mut proxied = vec![Proxied { proxy_url: proxy_url.clone(), client: client.clone() }];
+        let proxy = Proxy::read(proxy_url).ok_or_else(|| {
+            UpstreamError::new(ErrorKind::Unreachable, "the proxy of the setting grok.proxy_url cannot be used")
+        })?;
+        let transport = Arc::new(Transport::new(&self.endpoints, Some(&proxy), &self.tls, self.connect_timeout));
+        let mut proxied = vec![Proxied { proxy_url: proxy_url.clone(), transport: Arc::clone(&transport) }];
         proxied.extend(self.proxied.load().iter().take(MAX_PROXIES - 1).cloned());
         self.proxied.store(Arc::new(proxied));
-        Ok(client)
-    }
-}
-
-/// Whether the proxy runs on this machine.
-pub(super) fn is_local_proxy(proxy_url: &SecretString) -> bool {
-    Url::parse(proxy_url.expose_secret()).is_ok_and(|url| is_loopback(&url))
-}
-
-/// Reads a proxy setting. `socks5` means `socks5h`: names are resolved where the traffic leaves.
-fn proxy(proxy_url: &SecretString) -> Option<Proxy> {
-    let mut url = Url::parse(proxy_url.expose_secret()).ok()?;
-    // What the library cannot read it takes for a host name without a scheme.
-    url.host_str().filter(|host| !host.is_empty())?;
-    match url.scheme() {
-        "http" | "https" | "socks5h" => {}
-        "socks5" => url.set_scheme("socks5h").ok()?,
-        _ => return None,
-    }
-    Proxy::all(url).ok()
-}
-
-/// A client for calls that carry a credential.
-///
-/// HTTP/1.1 on purpose: over HTTP/2 hyper keeps a single connection to a host, servers allow some hundred streams on
-/// it, and answers that last for minutes would queue up behind each other and share one flow-control window.
-fn upstream_client(connect_timeout: Duration, roots: Roots, proxy: Option<&Proxy>) -> reqwest::Result<Client> {
-    build_client(roots, || {
-        let builder = Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            .http1_only()
-            .tcp_nodelay(true)
-            .connect_timeout(connect_timeout)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(MAX_IDLE);
-        match proxy {
-            Some(proxy) => builder.proxy(proxy.clone()),
-            None => builder,
-        }
-    })
-}
-
-/// Builds a client, trusting as `roots` says.
-pub(crate) fn build_client(roots: Roots, builder: impl Fn() -> ClientBuilder) -> reqwest::Result<Client> {
-    match (builder().build(), roots) {
-        (Err(_), Roots::SystemIfAny) => {
-            tracing::warn!("no CA certificates found on this system: https hosts will not be trusted");
-            builder().tls_certs_only([]).build()
-        }
-        (built, _) => built,
+        Ok(transport)
     }
 }
 
@@ -155,46 +80,29 @@ mod tests {
 
     fn egress() -> Egress {
         install_crypto();
-        Egress::new(Duration::from_secs(1), Roots::SystemIfAny).unwrap()
+        let endpoints = Endpoints::new(&"http://127.0.0.1:1".parse().unwrap()).unwrap();
+        Egress::new(endpoints, Duration::from_secs(1), Roots::SystemIfAny).unwrap()
     }
 
-    #[tokio::test]
-    async fn a_proxy_keeps_its_client_and_old_ones_are_let_go() {
+    #[test]
+    fn a_proxy_keeps_its_connections_and_old_ones_are_let_go() {
         let egress = egress();
         for port in 1..=10 {
-            egress.client(&format!("http://user:canary@127.0.0.1:{port}").into()).await.unwrap();
-            egress.client(&format!("http://user:canary@127.0.0.1:{port}").into()).await.unwrap();
+            let setting = format!("http://user:canary@127.0.0.1:{port}").into();
+            let once = egress.transport(&setting).unwrap();
+            assert!(Arc::ptr_eq(&once, &egress.transport(&setting).unwrap()));
         }
-        let kept = egress.shared.proxied.load();
+        let kept = egress.proxied.load();
         assert_eq!(kept.len(), MAX_PROXIES);
         assert!(kept[0].proxy_url.expose_secret().ends_with(":10"));
     }
 
-    #[tokio::test]
-    async fn a_proxy_that_cannot_be_used_is_no_accounts_fault_and_stays_unnamed() {
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_no_accounts_fault_and_stays_unnamed() {
         for setting in ["socks4://canary:1", "ftp://canary", "canary:8080", "http://", "socks5://"] {
-            let error = egress().client(&setting.into()).await.unwrap_err();
+            let error = egress().transport(&setting.into()).err().unwrap();
             assert_eq!(error.kind, ErrorKind::Unreachable, "{setting}");
             assert!(!format!("{error} {error:?}").contains("canary"));
-        }
-    }
-
-    #[test]
-    fn socks5_resolves_names_at_the_proxy() {
-        let shown = format!("{:?}", proxy(&"socks5://127.0.0.1:1080".into()).unwrap());
-        assert!(shown.contains("socks5h"), "{shown}");
-        assert!(proxy(&"https://proxy.example".into()).is_some());
-    }
-
-    #[test]
-    fn only_addresses_of_this_machine_are_local() {
-        for setting in
-            ["socks5://127.0.0.1:1", "http://[::1]:1", "socks5h://[::1]:1", "socks5://localhost", "http://127.0.0.2"]
-        {
-            assert!(is_local_proxy(&setting.into()), "{setting}");
-        }
-        for setting in ["socks5://10.0.0.1:1", "http://proxy.example", "", "http://localhost.example"] {
-            assert!(!is_local_proxy(&setting.into()), "{setting}");
         }
     }
 }

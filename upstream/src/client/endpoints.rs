@@ -1,6 +1,6 @@
 //! The addresses that we call, put together once.
 
-use http::HeaderValue;
+use http::{HeaderValue, Uri};
 use url::{Host, Url};
 
 /// Why the client cannot be built from its configuration. Names no secret.
@@ -17,17 +17,27 @@ pub enum BuildError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The TLS or DNS machinery cannot be set up, for example because the system has no CA certificates.
+    /// The TLS or DNS machinery of the client that fetches pictures cannot be set up.
     #[error("the HTTP client cannot be set up; are the system's CA certificates installed?")]
     Client(#[source] reqwest::Error),
+    /// TLS to the upstream cannot be set up, for example because the system has no CA certificates.
+    #[error("TLS to the upstream cannot be set up; are the system's CA certificates installed?")]
+    Tls(#[source] rustls::Error),
 }
+
+/// An address that only a browser would take.
+const UNUSABLE: BuildError = BuildError::BaseUrl("cannot be written into a request");
 
 /// The calls below the base address.
 #[derive(Clone)]
 pub(super) struct Endpoints {
-    pub(super) chat: Url,
-    pub(super) upload: Url,
-    pub(super) rate_limits: Url,
+    pub(super) chat: Uri,
+    pub(super) upload: Uri,
+    pub(super) rate_limits: Uri,
+    /// Scheme, host and port to connect to.
+    pub(super) connect_to: Uri,
+    /// Value of the `Host` header.
+    pub(super) host: HeaderValue,
     /// Value of the `Origin` header.
     pub(super) origin: HeaderValue,
     /// Plain http: the host is this machine.
@@ -46,15 +56,22 @@ impl Endpoints {
             "http" => return Err(BuildError::BaseUrl("must be https: a credential never travels in clear text")),
             _ => return Err(BuildError::BaseUrl("must be an https address")),
         };
-        if base.host().is_none() {
+        let (Some(host), Some(port)) = (base.host_str(), base.port_or_known_default()) else {
             return Err(BuildError::BaseUrl("has no host"));
-        }
+        };
+        let connect_to = format!("{}://{host}:{port}", base.scheme()).parse().map_err(|_| UNUSABLE)?;
+        let host = match base.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
         let origin = HeaderValue::try_from(base.origin().ascii_serialization())
             .map_err(|_| BuildError::BaseUrl("has no origin that a header can hold"))?;
         Ok(Self {
-            chat: join(base, "rest/app-chat/conversations/new"),
-            upload: join(base, "rest/app-chat/upload-file"),
-            rate_limits: join(base, "rest/rate-limits"),
+            chat: join(base, "rest/app-chat/conversations/new")?,
+            upload: join(base, "rest/app-chat/upload-file")?,
+            rate_limits: join(base, "rest/rate-limits")?,
+            connect_to,
+            host: HeaderValue::try_from(host).map_err(|_| UNUSABLE)?,
             origin,
             plain,
         })
@@ -74,12 +91,12 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn join(base: &Url, path: &str) -> Url {
+fn join(base: &Url, path: &str) -> Result<Uri, BuildError> {
     let mut url = base.clone();
     url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
     url.set_query(None);
     url.set_fragment(None);
-    url
+    url.as_str().parse().map_err(|_| UNUSABLE)
 }
 
 #[cfg(test)]
@@ -88,7 +105,7 @@ mod tests {
     use super::*;
 
     fn chat(base: &str) -> String {
-        Endpoints::new(&Url::parse(base).unwrap()).unwrap().chat.into()
+        Endpoints::new(&Url::parse(base).unwrap()).unwrap().chat.to_string()
     }
 
     #[test]
@@ -122,5 +139,20 @@ mod tests {
     fn the_origin_has_no_path() {
         let endpoints = Endpoints::new(&Url::parse("https://proxy.example:8443/grok/").unwrap()).unwrap();
         assert_eq!(endpoints.origin, "https://proxy.example:8443");
+    }
+
+    #[test]
+    fn hosts_are_named_as_in_the_address_and_connected_to_by_port() {
+        for (base, host, connect_to) in [
+            ("https://grok.com/x", "grok.com", "https://grok.com:443/"),
+            ("https://proxy.example:8443", "proxy.example:8443", "https://proxy.example:8443/"),
+            ("http://[::1]:80/", "[::1]", "http://[::1]:80/"),
+        ] {
+            let endpoints = Endpoints::new(&Url::parse(base).unwrap()).unwrap();
+            assert_eq!(
+                (endpoints.host.to_str().unwrap(), endpoints.connect_to.to_string().as_str()),
+                (host, connect_to)
+            );
+        }
     }
 }

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grok2api_config::{Settings, UpstreamConfig};
-use reqwest::{Body, Method, Request, Response};
+use http::{Response, Uri};
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
 
 use super::body::AnswerBody;
 use super::chat::{self, ChatCall};
 use super::crypto::install_crypto;
-use super::egress::{Egress, Roots, is_local_proxy};
+use super::egress::Egress;
 use super::endpoints::{BuildError, Endpoints};
 use super::headers::Headers;
 use super::inflate::BodyLimits;
-use super::transport::{send_error, within};
+use super::proxy::is_local_proxy;
+use super::tls::Roots;
+use super::transport::within;
+use super::wire::WireBody;
 use super::{answer, rate_limits, upload};
 use crate::attachment::{Attachment, Fetcher};
 use crate::error::{ErrorKind, UpstreamError};
@@ -52,7 +54,7 @@ impl GrokWeb {
         let endpoints = Endpoints::new(&config.base_url)?;
         let headers = Headers::new(config, &endpoints.origin)?;
         let roots = if endpoints.plain { Roots::SystemIfAny } else { Roots::System };
-        let egress = Egress::new(Duration::from_millis(config.connect_timeout_ms), roots)?;
+        let egress = Egress::new(endpoints.clone(), Duration::from_millis(config.connect_timeout_ms), roots)?;
         let fetcher = Fetcher::new(&config.fetch)?;
         let answer_limits = BodyLimits { max_bytes: config.max_answer_bytes, max_ratio: config.max_inflate_ratio };
         let request_timeout = Duration::from_millis(config.request_timeout_ms);
@@ -126,7 +128,7 @@ impl GrokWeb {
     /// One call whose whole answer is small and due within the request timeout.
     async fn short_call(
         &self,
-        url: &Url,
+        uri: &Uri,
         credential: &SecretString,
         body: Vec<u8>,
         settings: &Settings,
@@ -134,7 +136,7 @@ impl GrokWeb {
     ) -> Result<Vec<u8>, UpstreamError> {
         let limits = BodyLimits { max_bytes, max_ratio: self.inner.answer_limits.max_ratio };
         within(self.inner.request_timeout, async {
-            let response = self.post(url, credential, body, settings).await?;
+            let response = self.post(uri, credential, body, settings).await?;
             let body = answer::accept(response, limits).await?;
             answer::collect(body).await.map(Vec::from)
         })
@@ -144,22 +146,18 @@ impl GrokWeb {
     /// Sends one request. The only place where a credential leaves.
     async fn post(
         &self,
-        url: &Url,
+        uri: &Uri,
         credential: &SecretString,
         body: Vec<u8>,
         settings: &Settings,
-    ) -> Result<Response, UpstreamError> {
+    ) -> Result<Response<WireBody>, UpstreamError> {
         let proxy_url = &settings.grok.proxy_url;
         let headers = self.inner.headers.for_attempt(credential, &settings.grok)?;
         if self.inner.endpoints.plain && !proxy_url.expose_secret().is_empty() && !is_local_proxy(proxy_url) {
             let message = "a plain http base address cannot be reached through a proxy on another machine";
             return Err(UpstreamError::new(ErrorKind::Unreachable, message));
         }
-        let client = self.inner.egress.client(proxy_url).await?;
-        let mut request = Request::new(Method::POST, url.clone());
-        *request.headers_mut() = headers;
-        *request.body_mut() = Some(Body::from(body));
-        client.execute(request).await.map_err(|error| send_error(&error))
+        self.inner.egress.transport(proxy_url)?.post(uri, headers, body.into()).await
     }
 }
 

@@ -11,11 +11,13 @@ use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder}
 use async_compression::zstd::DParameter;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
-use http_body::Body as _;
+use http::{HeaderMap, Response};
+use http_body::Body;
 use tokio::io::AsyncRead;
 use tokio_util::io::{StreamReader, poll_read_buf};
+
+use crate::relay::Relay;
 
 /// How much is inflated at a time.
 const PIECE_BYTES: usize = 16 * 1024;
@@ -47,14 +49,14 @@ pub(crate) enum BodyFault {
 }
 
 /// A response body with caps. Without a coding it hands the network's own buffers through.
-pub(crate) struct CappedBody {
-    source: Source,
+pub(crate) struct CappedBody<B> {
+    source: Source<B>,
     limits: BodyLimits,
     delivered: u64,
 }
 
-enum Source {
-    Plain(reqwest::Body),
+enum Source<B> {
+    Plain(B),
     Coded(Box<Inflater>),
     /// Ended, well or not.
     Done,
@@ -66,19 +68,24 @@ struct Inflater {
     buffer: BytesMut,
 }
 
+/// The connection broke off, told to a decoder that knows errors of input and output only.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection broke off")]
+struct Lost;
+
 /// The coded bytes as they come, counted.
-struct Received {
-    body: reqwest::Body,
+struct Received<B> {
+    body: B,
     count: Arc<AtomicU64>,
 }
 
-impl CappedBody {
-    pub(crate) fn new(response: reqwest::Response, limits: BodyLimits) -> Result<Self, BodyFault> {
+impl<B: Body<Data = Bytes> + Send + Sync + Unpin + 'static> CappedBody<B> {
+    pub(crate) fn new(response: Response<B>, limits: BodyLimits) -> Result<Self, BodyFault> {
         let coding = Coding::of(response.headers())?;
         let source = match coding {
-            Coding::Identity => Source::Plain(response.into()),
+            Coding::Identity => Source::Plain(response.into_body()),
             Coding::Gzip | Coding::Brotli | Coding::Zstd => {
-                Source::Coded(Box::new(Inflater::new(coding, response.into())))
+                Source::Coded(Box::new(Inflater::new(coding, response.into_body())))
             }
         };
         Ok(Self { source, limits, delivered: 0 })
@@ -101,9 +108,10 @@ impl CappedBody {
         Poll::Ready(piece)
     }
 
-    /// The next piece.
+    /// The next piece. Dropping the future loses nothing.
     pub(crate) async fn next_piece(&mut self) -> Option<Result<Bytes, BodyFault>> {
-        std::future::poll_fn(|cx| self.poll_piece(cx)).await
+        let mut relay = Relay::default();
+        std::future::poll_fn(|cx| relay.poll(cx, |cx| self.poll_piece(cx))).await
     }
 
     fn count(&mut self, piece: Bytes, received: Option<u64>) -> Result<Bytes, BodyFault> {
@@ -116,7 +124,7 @@ impl CappedBody {
 }
 
 impl Inflater {
-    fn new(coding: Coding, body: reqwest::Body) -> Self {
+    fn new(coding: Coding, body: impl Body<Data = Bytes> + Send + Sync + Unpin + 'static) -> Self {
         let received = Arc::new(AtomicU64::new(0));
         let input = StreamReader::new(Received { body, count: Arc::clone(&received) });
         let reader: Pin<Box<dyn AsyncRead + Send + Sync>> = match coding {
@@ -147,7 +155,7 @@ impl Inflater {
     }
 }
 
-impl Stream for Received {
+impl<B: Body<Data = Bytes> + Unpin> Stream for Received<B> {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -155,12 +163,15 @@ impl Stream for Received {
         if let Some(Ok(data)) = &data {
             self.count.fetch_add(data.len() as u64, Ordering::Relaxed);
         }
-        Poll::Ready(data.map(|data| data.map_err(io::Error::other)))
+        Poll::Ready(data.map(|data| data.map_err(|_| io::Error::other(Lost))))
     }
 }
 
 /// The next data of a body; trailers are left out, so are empty pieces.
-fn poll_data(body: &mut reqwest::Body, cx: &mut Context<'_>) -> Poll<Option<reqwest::Result<Bytes>>> {
+fn poll_data<B: Body<Data = Bytes> + Unpin>(
+    body: &mut B,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, B::Error>>> {
     loop {
         match ready!(Pin::new(&mut *body).poll_frame(cx)) {
             Some(Ok(frame)) => match frame.into_data() {
@@ -174,7 +185,7 @@ fn poll_data(body: &mut reqwest::Body, cx: &mut Context<'_>) -> Poll<Option<reqw
 }
 
 fn fault(error: &io::Error) -> BodyFault {
-    let from_network = error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<reqwest::Error>);
+    let from_network = error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Lost>);
     if from_network || error.kind() == io::ErrorKind::UnexpectedEof { BodyFault::Cut } else { BodyFault::Undecodable }
 }
 

@@ -3,15 +3,20 @@
 mod answer;
 mod body;
 mod chat;
+mod connector;
 mod crypto;
 mod egress;
 mod endpoints;
 mod grok_web;
 mod headers;
+mod idle;
 mod inflate;
+mod proxy;
 mod rate_limits;
+mod tls;
 mod transport;
 mod upload;
+mod wire;
 
 pub use body::AnswerBody;
 pub use chat::ChatCall;
@@ -19,8 +24,8 @@ pub use crypto::install_crypto;
 pub use endpoints::BuildError;
 pub use grok_web::GrokWeb;
 
-pub(crate) use egress::{Roots, build_client};
 pub(crate) use inflate::{BodyFault, BodyLimits, CappedBody};
+pub(crate) use tls::{Roots, build_client};
 
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 mod calls;
+mod connections;
 mod faults;
 mod inflating;
 mod proxies;
+mod tls;
 
 use std::collections::BTreeMap;
 

@@ -11,10 +11,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What a proxy was asked for, in order.
-type Log = Arc<Mutex<Vec<String>>>;
+pub(super) type Log = Arc<Mutex<Vec<String>>>;
 
 /// A SOCKS5 proxy (RFC 1928, RFC 1929) that sends everything to one place.
-async fn socks5(target: SocketAddr) -> (SocketAddr, Log) {
+pub(super) async fn socks5(target: SocketAddr) -> (SocketAddr, Log) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (addr, log) = (listener.local_addr().unwrap(), Log::default());
     let asked = Arc::clone(&log);
