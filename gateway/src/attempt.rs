@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use grok2api_pool::{Lease, Outcome};
@@ -11,6 +11,7 @@ use grok2api_upstream::client::{AnswerBody, ChatCall};
 use grok2api_upstream::codec::{Decoder, DecoderOptions, Progress};
 use grok2api_upstream::error::UpstreamError;
 use grok2api_upstream::event::EventSink;
+use grok2api_upstream::relay::Relay;
 
 use crate::deadline::{Deadline, Expired};
 use crate::gateway::Inner;
@@ -107,8 +108,9 @@ async fn open(
 /// Reads on until an event went out, the stream is over, or it has failed. `None`: it goes on.
 async fn first_event(call: &mut Call, sink: &mut (dyn EventSink + Send)) -> Option<Polled> {
     let mut hold: Option<Pin<Box<tokio::time::Sleep>>> = None;
+    let mut relay = Relay::default();
     loop {
-        let polled = std::future::poll_fn(|cx| {
+        let mut poll = |cx: &mut Context<'_>| {
             if let Poll::Ready(polled) = call.poll(cx, sink) {
                 return Poll::Ready(Some(polled));
             }
@@ -116,8 +118,8 @@ async fn first_event(call: &mut Call, sink: &mut (dyn EventSink + Send)) -> Opti
                 Some(Poll::Ready(())) => Poll::Ready(None),
                 Some(Poll::Pending) | None => Poll::Pending,
             }
-        })
-        .await;
+        };
+        let polled = std::future::poll_fn(|cx| relay.poll(cx, &mut poll)).await;
         match polled {
             None => return None,
             Some(Polled::Progress) => {

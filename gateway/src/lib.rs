@@ -25,6 +25,7 @@ pub use error::GatewayError;
 pub use gateway::{Gateway, Parts};
 pub use grok2api_pool as pool;
 pub use grok2api_upstream as upstream;
+pub use grok2api_upstream::relay::Relay;
 pub use prepare::Prepared;
 pub use stream::{ChatStream, Facts, Step};
 pub use verify::reading;

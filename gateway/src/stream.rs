@@ -11,6 +11,7 @@ use grok2api_upstream::client::AnswerBody;
 use grok2api_upstream::codec::{Decoder, Progress};
 use grok2api_upstream::error::{ErrorKind, UpstreamError};
 use grok2api_upstream::event::{ChatEvent, EventSink};
+use grok2api_upstream::relay::Relay;
 use tokio::time::Instant;
 
 use crate::chain::Chain;
@@ -176,7 +177,7 @@ impl<S: EventSink> ChatStream<S> {
         &self.facts
     }
 
-    /// Hands more events to the sink.
+    /// Hands more events to the sink. Best polled through a [`Relay`].
     ///
     /// # Errors
     /// The upstream broke off or a time limit passed. What went to the sink before stays valid; nothing follows.
@@ -192,7 +193,7 @@ impl<S: EventSink> ChatStream<S> {
             return Poll::Ready(Ok(self.cut_short()));
         }
         let Some(call) = &mut self.call else { return Poll::Ready(Ok(Step::Finished)) };
-        // One piece a call: the transport has no second one ready until its own task has run.
+        // One piece a call: how many are worth waiting for is for the caller to say.
         match call.poll(cx, &mut self.sink) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Polled::Progress) => {
@@ -220,7 +221,8 @@ impl<S: EventSink> ChatStream<S> {
     /// # Errors
     /// As [`ChatStream::poll_step`].
     pub async fn run_to_end(&mut self) -> Result<(), UpstreamError> {
-        while std::future::poll_fn(|cx| self.poll_step(cx)).await? == Step::More {
+        let mut relay = Relay::default();
+        while std::future::poll_fn(|cx| relay.poll(cx, |cx| self.poll_step(cx))).await? == Step::More {
             tokio::task::consume_budget().await;
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
-use grok2api_gateway::{Alarm, ChatStream, Step};
+use grok2api_gateway::{Alarm, ChatStream, Relay, Step};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -26,6 +26,10 @@ const BURST: Duration = Duration::from_millis(1);
 const GATHER_TURNS: u8 = 2;
 /// A burst is written when it has grown to this many bytes.
 const GATHER_BYTES: usize = 16 * 1024;
+/// Pieces of a burst that are taken one after the other before other tasks get a turn.
+const GATHER_PIECES: usize = 64;
+/// Up to here a write is copied out of the buffer, which is cheaper than handing the buffer over and getting another.
+const COPY_BYTES: usize = 2 * 1024;
 
 /// What follows the choices of an answer.
 pub(crate) struct Ending {
@@ -38,6 +42,12 @@ pub(crate) struct Ending {
 
 /// A streamed answer of one or more choices.
 pub(crate) struct SseBody {
+    /// A body is polled again after each write, for nothing most of the time.
+    relay: Relay,
+    events: Events,
+}
+
+struct Events {
     choices: Vec<Option<ChatStream<ChunkEncoder>>>,
     running: usize,
     ending: Ending,
@@ -51,6 +61,24 @@ pub(crate) struct SseBody {
     cut_off: CutOff,
     over: bool,
     report: Report,
+}
+
+/// What a body does next.
+enum Turn {
+    Write(Bytes),
+    /// Everyone else first.
+    StandBack,
+    End,
+}
+
+/// What polling the choices has brought.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    /// Something, a while after what came before.
+    Lone,
+    /// Something, on the heels of what came before.
+    Burst,
 }
 
 /// Waits for the order to end, registering once: a body stays on the task of its connection.
@@ -78,7 +106,7 @@ impl SseBody {
         report: Report,
     ) -> Self {
         let now = Instant::now();
-        Self {
+        let events = Events {
             running: choices.len(),
             choices: choices.into_iter().map(Some).collect(),
             out: BytesMut::new(),
@@ -96,34 +124,64 @@ impl SseBody {
             },
             over: false,
             report,
+        };
+        Self { relay: Relay::default(), events }
+    }
+}
+
+impl Events {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        if self.over && self.out.is_empty() {
+            return Poll::Ready(Turn::End);
         }
+        let found = if self.over { Found::Nothing } else { self.advance(cx) };
+        if self.out.is_empty() {
+            if found != Found::Nothing {
+                // Lines without output: there may be more, but others run in between.
+                return Poll::Ready(Turn::StandBack);
+            }
+            return self.poll_quiet(cx).map(Turn::Write);
+        }
+        Poll::Ready(if self.gathers(found) { Turn::StandBack } else { Turn::Write(self.write()) })
     }
 
-    /// Polls every running choice once; true when something moved.
-    fn advance(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut moved = false;
+    /// Polls every running choice.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Found {
+        let mut found = Found::Nothing;
         for at in 0..self.choices.len() {
             let Some(stream) = &mut self.choices[at] else { continue };
-            let polled = stream.poll_step(cx);
+            let mut polled = stream.poll_step(cx);
             stream.sink_mut().drain_into(&mut self.out);
+            if polled.is_ready() && found == Found::Nothing {
+                let now = Instant::now();
+                found = if now.duration_since(self.last_frame) < BURST { Found::Burst } else { Found::Lone };
+                self.last_frame = now;
+            }
+            let mut pieces = 1;
+            // What follows a lone piece is asked for after that was written.
+            while found == Found::Burst
+                && matches!(polled, Poll::Ready(Ok(Step::More)))
+                && pieces < GATHER_PIECES
+                && self.out.len() < GATHER_BYTES
+            {
+                polled = stream.poll_step(cx);
+                stream.sink_mut().drain_into(&mut self.out);
+                pieces += 1;
+            }
             match polled {
-                Poll::Pending => {}
-                Poll::Ready(Ok(Step::More)) => moved = true,
-                Poll::Ready(Ok(Step::Finished)) => {
-                    moved = true;
-                    self.close(at);
-                }
+                Poll::Pending | Poll::Ready(Ok(Step::More)) => {}
+                Poll::Ready(Ok(Step::Finished)) => self.close(at),
                 Poll::Ready(Err(error)) => {
                     self.report.outcome = Outcome::Failed(error.kind.as_str());
                     self.fail(&error.into());
-                    return true;
+                    return found;
                 }
             }
         }
-        if moved && self.running == 0 && !self.over {
+        if found != Found::Nothing && self.running == 0 && !self.over {
             self.complete();
         }
-        moved
+        found
     }
 
     /// Takes the figures of a choice that has ended.
@@ -164,33 +222,36 @@ impl SseBody {
     }
 
     /// In a burst, lets other tasks run first, so that one write takes several frames. A lone frame never waits.
-    fn gathers(&mut self, moved: bool, now: Instant, cx: &Context<'_>) -> bool {
-        if moved {
-            let in_burst = now.duration_since(self.last_frame) < BURST;
-            self.last_frame = now;
-            self.gathered = 0;
-            if !in_burst {
-                return false;
-            }
+    fn gathers(&mut self, found: Found) -> bool {
+        match found {
+            Found::Nothing => {}
+            Found::Lone => return false,
+            Found::Burst => self.gathered = 0,
         }
         if self.over || self.gathered >= GATHER_TURNS || self.out.len() >= GATHER_BYTES {
             return false;
         }
         self.gathered += 1;
-        cx.waker().wake_by_ref();
         true
     }
 
-    fn write(&mut self, now: Instant) -> Bytes {
-        self.last_write = now;
-        self.out.split().freeze()
+    fn write(&mut self) -> Bytes {
+        // A burst has moved the clock on by now, but not by what matters here.
+        self.last_write = self.last_frame;
+        if self.out.len() > COPY_BYTES {
+            return self.out.split().freeze();
+        }
+        let bytes = Bytes::copy_from_slice(&self.out);
+        self.out.clear();
+        bytes
     }
 
     fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         if self.cut_off.poll(cx).is_ready() {
             self.report.outcome = Outcome::Failed("shutting_down");
             self.fail(&grok2api_gateway::GatewayError::ShuttingDown.into());
-            return Poll::Ready(self.write(Instant::now()));
+            self.last_frame = Instant::now();
+            return Poll::Ready(self.write());
         }
         while self.ping.poll(cx).is_ready() {
             let now = Instant::now();
@@ -206,7 +267,7 @@ impl SseBody {
     }
 }
 
-impl Drop for SseBody {
+impl Drop for Events {
     /// The client has what it has; what ran on for it is counted, then dropped with its account.
     fn drop(&mut self) {
         for at in 0..self.choices.len() {
@@ -220,23 +281,15 @@ impl Stream for SseBody {
     type Item = Result<Bytes, std::io::Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        if this.over && this.out.is_empty() {
-            return Poll::Ready(None);
-        }
-        let moved = !this.over && this.advance(cx);
-        if this.out.is_empty() {
-            if moved {
-                // Lines without output: come back for more, but let others run in between.
+        let Self { relay, events } = self.get_mut();
+        match relay.poll(cx, |cx| events.poll(cx)) {
+            Poll::Ready(Turn::Write(bytes)) => Poll::Ready(Some(Ok(bytes))),
+            Poll::Ready(Turn::End) => Poll::Ready(None),
+            Poll::Ready(Turn::StandBack) => {
                 cx.waker().wake_by_ref();
-                return Poll::Pending;
+                Poll::Pending
             }
-            return this.poll_quiet(cx).map(|bytes| Some(Ok(bytes)));
+            Poll::Pending => Poll::Pending,
         }
-        let now = Instant::now();
-        if this.gathers(moved, now, cx) {
-            return Poll::Pending;
-        }
-        Poll::Ready(Some(Ok(this.write(now))))
     }
 }
