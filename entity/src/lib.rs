@@ -2,8 +2,18 @@
 
 pub mod account;
 pub mod account_budget;
+pub mod asset;
+pub mod clock;
 pub mod connect;
+pub mod failure;
+pub mod generation;
+pub mod idempotency;
+pub mod job;
+pub mod job_attempt;
 pub mod meta;
+pub mod request_log;
 pub mod setting;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod usage_hour;
+pub mod worker;

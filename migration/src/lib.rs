@@ -5,6 +5,14 @@ mod m20261122_000001_create_account;
 mod m20261122_000002_create_account_budget;
 mod m20261122_000003_create_setting;
 mod m20261122_000004_create_meta;
+mod m20261122_000005_create_job;
+mod m20261122_000006_create_job_attempt;
+mod m20261122_000007_create_generation;
+mod m20261122_000008_create_asset;
+mod m20261122_000009_create_idempotency;
+mod m20261122_000010_create_worker;
+mod m20261122_000011_create_request_log;
+mod m20261122_000012_create_usage_hour;
 mod migrator;
 
 pub use bring_up::{MigrateError, Step, bring_up, is_current, status};

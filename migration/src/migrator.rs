@@ -13,6 +13,14 @@ impl MigratorTrait for Migrator {
             Box::new(crate::m20261122_000002_create_account_budget::Migration),
             Box::new(crate::m20261122_000003_create_setting::Migration),
             Box::new(crate::m20261122_000004_create_meta::Migration),
+            Box::new(crate::m20261122_000005_create_job::Migration),
+            Box::new(crate::m20261122_000006_create_job_attempt::Migration),
+            Box::new(crate::m20261122_000007_create_generation::Migration),
+            Box::new(crate::m20261122_000008_create_asset::Migration),
+            Box::new(crate::m20261122_000009_create_idempotency::Migration),
+            Box::new(crate::m20261122_000010_create_worker::Migration),
+            Box::new(crate::m20261122_000011_create_request_log::Migration),
+            Box::new(crate::m20261122_000012_create_usage_hour::Migration),
         ]
     }
 }
