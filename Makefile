@@ -1,6 +1,6 @@
 # `make` explains itself. Cargo does the building and knows what is up to date; nothing here is a file.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench
+.PHONY: help demo run test check chaos bench
 
 help: ## Show this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,6 +16,9 @@ test: ## Check, then run all tests; installs missing tools and starts missing da
 
 check: ## Format, lints, documentation, dependencies, container file; runs no test
 	scripts/check
+
+chaos: ## Kill working processes 2,200 times and let the ledger judge (two hours); ARGS='100 20' for a short run
+	scripts/chaos $(ARGS)
 
 bench: ## Measure beside nginx with release builds; ARGS='--rounds 1 --workloads w1' for a short run
 	cargo build --release --locked -p grok2api -p grok2api-bench

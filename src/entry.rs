@@ -8,6 +8,7 @@ use grok2api_config::{StartUp, StartUpFlags};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{self, Cli, Command};
+use crate::house::Role;
 use crate::{demo, serve, telemetry};
 
 /// Runs the program; the exit code is 0 when it did what was asked, 1 when it failed, 2 for wrong usage and 78 for a
@@ -31,7 +32,9 @@ fn runtime() -> std::io::Result<Runtime> {
 async fn dispatch(cli: Cli) -> ExitCode {
     let flags = cli.flags.start_up();
     let ended = match cli.command {
-        None | Some(Command::Serve) => serve_with(&flags).await,
+        None | Some(Command::Serve) => serve_with(&flags, Role::All).await,
+        Some(Command::Api) => serve_with(&flags, Role::Api).await,
+        Some(Command::Worker) => serve_with(&flags, Role::Worker).await,
         Some(Command::Demo { once }) => demo::run(flags.listen, once).await,
         Some(Command::Openapi) => print_document(),
         Some(Command::Tool(tool)) => return cli::run(tool, &flags).await,
@@ -47,12 +50,12 @@ fn print_document() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve_with(flags: &StartUpFlags) -> anyhow::Result<()> {
+async fn serve_with(flags: &StartUpFlags, role: Role) -> anyhow::Result<()> {
     let loaded = StartUp::load(flags)?;
     telemetry::start(&loaded.startup.log, loaded.startup.settings.global.log_level);
     telemetry::log_panics();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    serve::serve(&loaded.startup).await
+    serve::serve(&loaded.startup, role).await
 }

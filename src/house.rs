@@ -5,20 +5,47 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use grok2api_api::server::{self, ServerOptions};
-use grok2api_api::{AppState, BodyLimits};
+use grok2api_api::{AppParts, AppState, BodyLimits, MediaWaits};
 use grok2api_config::{ModelTable, StartUp};
+use grok2api_gateway::usage_log::{self, UsageLog, UsageWriter};
 use grok2api_gateway::{Gateway, Parts};
+use grok2api_media::Library;
 use grok2api_pool::{Clock, MemoryPool, Policy, Pool, PoolState, persist};
+use grok2api_queue::Jobs;
 use grok2api_upstream::client::GrokWeb;
+use grok2api_worker::Workshop;
 use sea_orm::DatabaseConnection;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::store::Store;
+use crate::work::{self, Floor};
 
 /// Descriptors kept free for the database, the upstream and whatever else is open.
 const SPARE_DESCRIPTORS: usize = 512;
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Answers clients and works on jobs.
+    All,
+    /// Answers clients; jobs are for other processes.
+    Api,
+    /// Works on jobs; answers health checks only.
+    Worker,
+}
+
+impl Role {
+    /// The name as the operator writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "serve",
+            Self::Api => "api",
+            Self::Worker => "worker",
+        }
+    }
+}
 
 /// A process ready to serve.
 pub struct House {
@@ -28,8 +55,13 @@ pub struct House {
     pub gateway: Gateway,
     /// What the handlers share.
     pub state: AppState,
+    /// Durable work.
+    pub jobs: Jobs,
+    startup: StartUp,
+    shop: Workshop,
     options: ServerOptions,
     clock: Clock,
+    usage_writer: Option<UsageWriter>,
     tasks: TaskTracker,
     background: CancellationToken,
 }
@@ -59,11 +91,26 @@ impl House {
             asset_hosts: asset_hosts(startup),
             shutdown,
         });
-        let mut state = AppState::new(gateway.clone(), store.db.clone());
+        let (usage, usage_writer) = UsageLog::new(store.db.clone());
+        let jobs = Box::pin(work::jobs(startup, &store.db)).await?;
+        let media =
+            Library::set_up(store.db.clone(), store.settings.handle().clone(), &startup.media, &startup.media_folder())
+                .context("the store of pictures and videos cannot be opened")?;
+        let shop = Workshop { gateway: gateway.clone(), media: media.clone() };
+        let mut state = AppState::new(AppParts {
+            gateway: gateway.clone(),
+            db: store.db.clone(),
+            vault: Arc::clone(&store.vault),
+            usage,
+            jobs: jobs.clone(),
+            media,
+            fetcher: Arc::new(work::Fetcher::new(&jobs)),
+        });
         state.body_limits = BodyLimits {
             max_bytes: startup.server.max_body_bytes,
             timeout: Duration::from_secs(startup.server.request_timeout_secs),
         };
+        state.media_waits = MediaWaits::new(Duration::from_secs(startup.media.wait_secs));
         state.metrics_token = startup.server.metrics_token.clone().map(Arc::new);
         Ok(Self {
             store,
@@ -74,6 +121,10 @@ impl House {
                 grace: Duration::from_secs(startup.server.shutdown_grace_secs),
             },
             clock,
+            jobs,
+            startup: startup.clone(),
+            shop,
+            usage_writer: Some(usage_writer),
             tasks: TaskTracker::new(),
             background: CancellationToken::new(),
         })
@@ -89,14 +140,36 @@ impl House {
         persist::load(&self.store.db, &**state, strategy).await.context("the accounts cannot be read")
     }
 
-    /// Serves until `stop` is cancelled, then ends in order and writes down what is left to write.
+    /// Plays the role until `stop` is cancelled, then ends in order and writes down what is left to write.
     ///
     /// # Errors
-    /// The listener cannot be used.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+    /// The listener cannot be used, or the workers cannot start.
+    pub async fn serve(mut self, listener: Option<TcpListener>, role: Role, stop: CancellationToken) -> Result<()> {
         self.start_background();
-        let app = grok2api_api::app(self.state.clone());
-        server::serve(listener, app, self.state.clone(), self.options, stop).await?;
+        let floor = Box::pin(Floor::start(&self.startup, role, &self.jobs, &self.shop)).await?;
+        let app = match role {
+            Role::All | Role::Api => grok2api_api::app(self.state.clone()),
+            Role::Worker => grok2api_api::operation_app(self.state.clone()),
+        };
+        let serving = Box::pin(async {
+            if let Some(listener) = listener {
+                return server::serve(listener, app, self.state.clone(), self.options, stop.clone()).await;
+            }
+            stop.cancelled().await;
+            Ok(())
+        });
+        // Answers and jobs come to their ends side by side.
+        let working = async {
+            stop.cancelled().await;
+            Box::pin(floor.stop()).await;
+        };
+        let served = async {
+            let served = serving.await;
+            stop.cancel();
+            served
+        };
+        let (served, ()) = tokio::join!(served, working);
+        served?;
         self.gateway.shutdown().cancel();
         self.gateway.drain().await;
         self.background.cancel();
@@ -105,8 +178,8 @@ impl House {
         self.store.db.close().await.context("the database could not be closed")
     }
 
-    /// Starts what runs beside requests: following settings and accounts, writing the pool's state.
-    fn start_background(&self) {
+    /// Starts what runs beside requests: following settings and accounts, writing the pool's state and the usage.
+    fn start_background(&mut self) {
         let settings = Arc::clone(&self.store.settings);
         let stop = self.background.clone();
         self.tasks.spawn(async move { settings.watch(stop).await });
@@ -114,6 +187,12 @@ impl House {
         let db: DatabaseConnection = self.store.db.clone();
         self.tasks.spawn(persist::keep_following(db.clone(), Arc::clone(&state), self.background.clone()));
         self.tasks.spawn(persist::keep_flushing(db, state, self.clock.clone(), self.background.clone()));
+        if let Some(writer) = self.usage_writer.take() {
+            self.tasks.spawn(writer.run(self.background.clone()));
+        }
+        work::follow(&self.jobs, self.store.settings.handle(), &self.tasks, &self.background);
+        let settings = self.store.settings.handle().clone();
+        self.tasks.spawn(usage_log::keep_requests(self.store.db.clone(), settings, self.background.clone()));
         if let Some(metrics) = self.state.metrics.clone() {
             let stop = self.background.clone();
             self.tasks.spawn(async move { grok2api_api::metrics::keep_tidy(metrics, stop).await });

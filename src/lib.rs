@@ -8,3 +8,4 @@ pub mod house;
 pub mod serve;
 pub mod store;
 pub mod telemetry;
+mod work;

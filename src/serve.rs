@@ -1,4 +1,4 @@
-//! `grok2api serve`: the whole gateway in one process.
+//! `grok2api serve`, `api` and `worker`: a process in its role, until it is told to end.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::house::House;
+use crate::house::{House, Role};
 
 /// Connections that may wait to be accepted; the system's own limit may lower it.
 const BACKLOG: u32 = 4096;
@@ -18,15 +18,20 @@ const BACKLOG: u32 = 4096;
 ///
 /// # Errors
 /// The store cannot be opened or the address is taken.
-pub async fn serve(startup: &StartUp) -> Result<()> {
+pub async fn serve(startup: &StartUp, role: Role) -> Result<()> {
     let mut house = House::open(startup).await?;
     house.state.metrics = Some(grok2api_api::metrics::install().context("the metrics recorder cannot be installed")?);
-    let listener = listen(startup.listen)
-        .with_context(|| format!("cannot listen on {}: is another server running there?", startup.listen))?;
-    announce(&house, listener.local_addr()?);
+    let address = if role == Role::Worker { startup.worker.listen } else { Some(startup.listen) };
+    let listener = match address {
+        Some(address) => Some(
+            listen(address).with_context(|| format!("cannot listen on {address}: is another server running there?"))?,
+        ),
+        None => None,
+    };
+    announce(&house, role, startup, listener.as_ref().and_then(|listener| listener.local_addr().ok()));
     let stop = CancellationToken::new();
     end_on_signal(stop.clone())?;
-    house.serve(listener, stop).await
+    house.serve(listener, role, stop).await
 }
 
 /// Listens with room for a burst of new connections.
@@ -58,15 +63,24 @@ fn end_on_signal(stop: CancellationToken) -> Result<()> {
     Ok(())
 }
 
-fn announce(house: &House, address: SocketAddr) {
+fn announce(house: &House, role: Role, startup: &StartUp, address: Option<SocketAddr>) {
     let census = house.gateway.pool().state().census();
+    let address = address.map(|address| address.to_string()).unwrap_or_default();
+    let invitation = match role {
+        Role::All | Role::Api => {
+            format!("ready: the OpenAI base URL is http://{address}/v1, the documentation is at http://{address}/docs")
+        }
+        Role::Worker => "ready: working on jobs".to_owned(),
+    };
     tracing::info!(
-        address = %address,
+        address,
         version = env!("CARGO_PKG_VERSION"),
-        storage = "file",
+        storage = startup.storage_mode.as_str(),
+        queue = if startup.redis_url.is_some() { "redis" } else { "embedded" },
+        role = role.as_str(),
         accounts = census.total(),
         usable = census.active,
-        "ready: the OpenAI base URL is http://{address}/v1, the documentation is at http://{address}/docs"
+        "{invitation}"
     );
     if census.total() == 0 {
         tracing::warn!("the pool is empty: add accounts with `grok2api token add` or `grok2api token import`");

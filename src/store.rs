@@ -7,6 +7,7 @@ use grok2api_config::{StartUp, StorageMode, Vault, VaultError};
 use grok2api_entity::{connect, meta};
 use grok2api_gateway::settings_store::SettingsStore;
 use sea_orm::DatabaseConnection;
+use secrecy::ExposeSecret;
 
 /// Everything recorded, opened and checked.
 pub struct Store {
@@ -25,20 +26,31 @@ impl Store {
     /// The folder or database cannot be used, the schema is newer than this program, or the master key is missing or
     /// wrong: nothing was changed then.
     pub async fn open(startup: &StartUp) -> Result<Self> {
-        if startup.storage_mode != StorageMode::File {
-            bail!(
-                "storage_mode {} is not offered by this release, which keeps its records in {} (storage_mode file)",
-                startup.storage_mode.as_str(),
-                startup.data_dir.join("grok2api.db").display()
-            );
-        }
         private_folder(&startup.data_dir)
             .with_context(|| format!("the data folder {} cannot be used", startup.data_dir.display()))?;
-        let db = connect::file(&startup.data_dir.join("grok2api.db")).await?;
+        let db = open_database(startup).await?;
         grok2api_migration::bring_up(&db).await.context("the database's schema cannot be brought up to date")?;
         let vault = Arc::new(open_vault(startup, &db).await?);
         let settings = SettingsStore::open(db.clone(), Arc::clone(&vault), startup.settings.clone()).await?;
         Ok(Self { db, vault, settings: Arc::new(settings) })
+    }
+}
+
+/// The database file of the data folder, or the database server.
+async fn open_database(startup: &StartUp) -> Result<DatabaseConnection> {
+    match (startup.storage_mode, &startup.database_url) {
+        (StorageMode::File, _) => Ok(connect::file(&startup.data_dir.join("grok2api.db")).await?),
+        (StorageMode::Postgres | StorageMode::Mysql, Some(url)) => {
+            let url = url.expose_secret();
+            let scheme = if startup.storage_mode == StorageMode::Postgres { "postgres" } else { "mysql" };
+            if !url.starts_with(scheme) {
+                bail!("storage_mode {scheme} needs a database_url that begins with {scheme}://");
+            }
+            connect::server(url)
+                .await
+                .context("is the server of database_url running, and are name and password right?")
+        }
+        (mode, _) => bail!("storage_mode {} is not offered by this release", mode.as_str()),
     }
 }
 

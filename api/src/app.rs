@@ -9,13 +9,20 @@ use poem_openapi::{ContactObject, LicenseObject, OpenApiService};
 
 use crate::chat::ChatApi;
 use crate::edge::Edge;
+use crate::images::ImagesApi;
+use crate::jobs::JobsApi;
+use crate::media::MediaApi;
 use crate::models::ModelsApi;
 use crate::operation::OperationApi;
 use crate::routes::Routes;
 use crate::state::AppState;
+use crate::videos::VideosApi;
 
-fn service() -> OpenApiService<(ChatApi, ModelsApi, OperationApi), ()> {
-    OpenApiService::new((ChatApi, ModelsApi, OperationApi), "grok2api", env!("CARGO_PKG_VERSION"))
+type Apis = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi, OperationApi);
+
+fn service() -> OpenApiService<Apis, ()> {
+    let apis = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi, OperationApi);
+    OpenApiService::new(apis, "grok2api", env!("CARGO_PKG_VERSION"))
         .description("One OpenAI-compatible endpoint in front of a pool of your own Grok accounts.")
         .license(LicenseObject::new("MIT"))
         .contact(ContactObject::new().name("grok2api"))
@@ -37,6 +44,14 @@ pub fn app(state: AppState) -> BoxEndpoint<'static, Response> {
         .nest("/docs", service.scalar())
         .nest("/", service)
         .data(state);
+    Edge::new(paths, routes).map_to_response().boxed()
+}
+
+/// Health, readiness and metrics alone, for a process that only works.
+pub fn operation_app(state: AppState) -> BoxEndpoint<'static, Response> {
+    let service = OpenApiService::new(OperationApi, "grok2api", env!("CARGO_PKG_VERSION"));
+    let routes = Arc::new(Routes::from_spec(&service.spec()));
+    let paths = Route::new().nest("/", service).data(state);
     Edge::new(paths, routes).map_to_response().boxed()
 }
 

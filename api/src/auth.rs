@@ -1,6 +1,9 @@
 //! Who may use the client API.
 
-use grok2api_config::SettingsHandle;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use grok2api_config::{Settings, Vault};
 use poem::http::header;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
@@ -14,18 +17,72 @@ use crate::state::AppState;
 /// Longest key that is looked at, in bytes (K6).
 const MAX_KEY_BYTES: usize = 256;
 
+/// Hexadecimal digits of an owner's id.
+const OWNER_DIGITS: usize = 24;
+
 /// A client that presented a valid key.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ClientKey;
+#[derive(Debug, Clone)]
+pub(crate) struct ClientKey {
+    /// What this client's work is filed under (K7): the same for the same key on every replica and after every start,
+    /// another one for another key. Tells nothing about the key.
+    pub(crate) owner: Arc<str>,
+}
+
+/// The key of the moment as it is compared: worked out once for each change of the settings, not for each request.
+struct KnownKey {
+    settings: Arc<Settings>,
+    digest: [u8; 32],
+    owner: Arc<str>,
+}
+
+/// Knows clients by their keys.
+pub struct ClientKeys {
+    vault: Arc<Vault>,
+    known: ArcSwapOption<KnownKey>,
+}
+
+impl ClientKeys {
+    /// Owners' ids come from keyed hashes of this vault.
+    pub fn new(vault: Arc<Vault>) -> Self {
+        Self { vault, known: ArcSwapOption::empty() }
+    }
+
+    /// The owner that `sent` stands for; `None` when it is not the key of these settings.
+    fn owner(&self, settings: &Arc<Settings>, sent: &str) -> Option<Arc<str>> {
+        let known = self.known.load();
+        let fresh;
+        let known = match &*known {
+            Some(known) if Arc::ptr_eq(&known.settings, settings) => known,
+            Some(_) | None => {
+                fresh = Arc::new(self.learn(settings));
+                self.known.store(Some(Arc::clone(&fresh)));
+                &fresh
+            }
+        };
+        // Digests of equal length are compared, so that timing tells nothing about the key.
+        let is_right = sent.len() <= MAX_KEY_BYTES && digest(sent) == known.digest;
+        is_right.then(|| Arc::clone(&known.owner))
+    }
+
+    fn learn(&self, settings: &Arc<Settings>) -> KnownKey {
+        let key = settings.grok.api_key.expose_secret();
+        let print = self.vault.lasting_fingerprint(key.as_bytes());
+        let digits = print.get(..OWNER_DIGITS).unwrap_or(&print);
+        KnownKey { settings: Arc::clone(settings), digest: digest(key), owner: format!("key_{digits}").into() }
+    }
+}
+
+fn digest(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
+}
 
 /// Checks the key of a request against the settings of the moment.
 ///
 /// # Errors
 /// 401 when no key is configured (closed by default), none was sent, two differing ones were sent, or it is wrong.
-pub(crate) fn check(request: &Request, settings: &SettingsHandle) -> Result<ClientKey, ApiError> {
-    let settings = settings.load();
-    let expected = settings.grok.api_key.expose_secret();
-    if expected.is_empty() {
+pub(crate) fn check(request: &Request, state: &AppState) -> Result<ClientKey, ApiError> {
+    let settings = state.gateway.settings().load();
+    if settings.grok.api_key.expose_secret().is_empty() {
         return Err(ApiError::unauthorized(
             "This gateway has no API key yet, so it lets nobody in. Its operator makes one with `grok2api key create`.",
         ));
@@ -35,11 +92,9 @@ pub(crate) fn check(request: &Request, settings: &SettingsHandle) -> Result<Clie
             "You didn't provide an API key. Send it as `Authorization: Bearer YOUR_KEY`.",
         ));
     };
-    // Digests of equal length are compared, so that timing tells nothing about the key.
-    if sent.len() <= MAX_KEY_BYTES && Sha256::digest(sent.as_bytes()) == Sha256::digest(expected.as_bytes()) {
-        Ok(ClientKey)
-    } else {
-        Err(ApiError::unauthorized("Incorrect API key provided."))
+    match state.keys.owner(&settings, sent) {
+        Some(owner) => Ok(ClientKey { owner }),
+        None => Err(ApiError::unauthorized("Incorrect API key provided.")),
     }
 }
 
@@ -92,6 +147,69 @@ impl<'a> ApiExtractor<'a> for ClientKey {
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
         let state = request.data::<AppState>().ok_or_else(ApiError::internal)?;
-        Ok(check(request, state.gateway.settings())?)
+        Ok(check(request, state)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use std::collections::BTreeMap;
+
+    use secrecy::SecretString;
+    use serde_json::Value;
+
+    use super::*;
+
+    const MASTER: &str = "q8Jf0Zr3pXv7LkTn5WcYb2Hd9MsEa4GuRi6";
+    const NEXT_MASTER: &str = "bmV3LWtleS0wOTg3NjU0MzIxLXF1eC1iYXotYmFyIQ";
+
+    fn keys(current: &str, former: &[&str]) -> ClientKeys {
+        let former: Vec<SecretString> = former.iter().map(|key| SecretString::from(*key)).collect();
+        ClientKeys::new(Arc::new(Vault::new(&SecretString::from(current), &former).unwrap()))
+    }
+
+    fn settings(key: &str) -> Arc<Settings> {
+        let changes = BTreeMap::from([("grok.api_key".to_owned(), Value::from(key))]);
+        Arc::new(Settings::default().apply(&changes).unwrap())
+    }
+
+    fn owner(keys: &ClientKeys, key: &str) -> Arc<str> {
+        keys.owner(&settings(key), key).unwrap()
+    }
+
+    #[test]
+    fn k7_an_owner_is_the_same_for_the_same_key_everywhere_and_tells_nothing_about_it() {
+        let here = owner(&keys(MASTER, &[]), "canary-12345");
+        assert_eq!(here, owner(&keys(MASTER, &[]), "canary-12345"));
+        assert_ne!(here, owner(&keys(MASTER, &[]), "canary-12346"));
+        assert_ne!(here, owner(&keys(NEXT_MASTER, &[]), "canary-12345"));
+        let digits = here.strip_prefix("key_").unwrap();
+        assert!(digits.len() == 24 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()), "{here}");
+    }
+
+    #[test]
+    fn k7_a_change_of_the_master_key_takes_no_work_away_from_its_owner() {
+        let before = owner(&keys(MASTER, &[]), "canary-12345");
+        assert_eq!(before, owner(&keys(NEXT_MASTER, &[MASTER]), "canary-12345"));
+    }
+
+    #[test]
+    fn k10_a_changed_key_is_another_owner_at_once_and_the_old_one_nobody() {
+        let keys = keys(MASTER, &[]);
+        let (old, new) = (settings("canary-12345"), settings("canary-67890"));
+        let before = keys.owner(&old, "canary-12345").unwrap();
+        assert_eq!(keys.owner(&old, "canary-12345").unwrap(), before);
+        assert_eq!(keys.owner(&new, "canary-12345"), None);
+        assert_ne!(keys.owner(&new, "canary-67890").unwrap(), before);
+        assert_eq!(keys.owner(&old, "canary-12345").unwrap(), before);
+    }
+
+    #[test]
+    fn k6_a_key_that_is_too_long_is_not_looked_at() {
+        let keys = keys(MASTER, &[]);
+        assert_eq!(keys.owner(&settings("canary-12345"), &"x".repeat(257)), None);
+        assert!(keys.owner(&settings(&"x".repeat(256)), &"x".repeat(256)).is_some());
     }
 }

@@ -12,7 +12,8 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
-use crate::state::AppState;
+use crate::multipart::{broken, too_large, too_slow};
+use crate::state::{AppState, BodyLimits};
 
 /// A JSON body of type `T`. Poem-openapi's own goes through a `Value` and reads without a cap.
 #[derive(Debug)]
@@ -39,12 +40,19 @@ impl<'a, T: DeserializeOwned + Type> ApiExtractor<'a> for JsonBody<T> {
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> Result<Self> {
         let state = request.data::<AppState>().ok_or_else(ApiError::internal)?;
-        check_headers(request)?;
-        let limits = state.body_limits;
-        let body = body.take().map_err(|_| ApiError::internal())?;
-        let bytes = read(body, limits.max_bytes, limits.timeout).await?;
-        Ok(Self(parse(&bytes)?))
+        let taken = take(request, body, state.body_limits).await;
+        taken.map(Self).map_err(|error| crate::refused::recorded(request, state, error).into())
     }
+}
+
+async fn take<T: DeserializeOwned>(
+    request: &Request,
+    body: &mut RequestBody,
+    limits: BodyLimits,
+) -> Result<T, ApiError> {
+    check_headers(request)?;
+    let body = body.take().map_err(|_| ApiError::internal())?;
+    parse(&read(body, limits.max_bytes, limits.timeout).await?)
 }
 
 fn check_headers(request: &Request) -> Result<(), ApiError> {
@@ -88,23 +96,7 @@ async fn read(body: Body, max_bytes: usize, timeout: Duration) -> Result<Bytes, 
         }
         if all.len() > max_bytes { Err(too_large(max_bytes)) } else { Ok(all.freeze()) }
     };
-    tokio::time::timeout(timeout, whole).await.unwrap_or_else(|_| {
-        Err(ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "invalid_request_error",
-            "request_timeout",
-            "The request's body did not arrive in time.",
-        ))
-    })
-}
-
-fn broken() -> ApiError {
-    ApiError::new(StatusCode::BAD_REQUEST, "invalid_request_error", "incomplete_body", "The request's body broke off.")
-}
-
-fn too_large(max_bytes: usize) -> ApiError {
-    let message = format!("The request's body is larger than {max_bytes} bytes.");
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", "request_too_large", message)
+    tokio::time::timeout(timeout, whole).await.unwrap_or_else(|_| Err(too_slow()))
 }
 
 /// Parses; only a body that fails is parsed again to find out which member is at fault.
@@ -133,7 +125,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Err(data_error(&param, &message))
 }
 
-fn data_error(path: &str, message: &str) -> ApiError {
+/// 400 for what serde says about the member at `path`.
+pub(crate) fn data_error(path: &str, message: &str) -> ApiError {
     let message = message.split(" at line ").next().unwrap_or(message);
     if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
         let param = if path == "." { field.to_owned() } else { format!("{path}.{field}") };

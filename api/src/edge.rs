@@ -17,13 +17,20 @@ use crate::routes::Routes;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 
-/// Id of a request, as in its `x-request-id` header.
+/// How a request came.
 #[derive(Debug, Clone)]
-struct RequestId(String);
+pub(crate) struct Arrival {
+    /// Its id, as in its `x-request-id` header.
+    id: String,
+    /// Its path's template, from a closed list.
+    pub(crate) route: metrics::SharedString,
+    /// When it came.
+    pub(crate) began: Instant,
+}
 
 /// The id the edge gave to this request.
 pub(crate) fn request_id(request: &Request) -> String {
-    request.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+    request.data::<Arrival>().map(|arrival| arrival.id.clone()).unwrap_or_default()
 }
 
 /// Wraps the router.
@@ -48,9 +55,9 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         }
         let id = incoming_id(&request).unwrap_or_else(id::request_id);
         let client_id = request.headers().get(CLIENT_REQUEST_ID).filter(|value| value.len() <= 256).cloned();
-        request.set_data(RequestId(id.clone()));
         let cors = request.uri().path().starts_with("/v1/").then(|| Cors::of(&request)).flatten();
         let route = self.routes.label(request.uri().path());
+        request.set_data(Arrival { id: id.clone(), route: route.clone(), began });
         let method = request.method().clone();
         let mut response = match cors.as_ref().and_then(Cors::preflight) {
             Some(answer) => answer,
@@ -129,7 +136,9 @@ fn plain_path(uri: &Uri) -> Option<Uri> {
     let doubled = path.contains("//");
     let twice = path.starts_with("/v1/v1/");
     let slash_ended = path.len() > 1 && path.ends_with('/');
-    if !(needs_prefix || doubled || twice || slash_ended) {
+    // Links of the old gateway: slashes and dashes are one character in the names of files.
+    let slashed = path.strip_prefix("/images/").is_some_and(|name| name.contains('/'));
+    if !(needs_prefix || doubled || twice || slash_ended || slashed) {
         return None;
     }
     let mut plain = String::with_capacity(path.len() + 4);
@@ -139,6 +148,9 @@ fn plain_path(uri: &Uri) -> Option<Uri> {
     }
     while let Some(rest) = plain.strip_prefix("/v1/v1/") {
         plain = format!("/v1/{rest}");
+    }
+    if let Some(name) = plain.strip_prefix("/images/") {
+        plain = format!("/images/{}", name.replace('/', "-"));
     }
     if plain.is_empty() {
         plain.push('/');
@@ -194,7 +206,9 @@ impl Cors {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         headers.insert(
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("x-request-id, retry-after, x-grok2api-ignored"),
+            HeaderValue::from_static(
+                "x-request-id, retry-after, x-grok2api-ignored, idempotent-replayed, openai-poll-after-ms",
+            ),
         );
         headers.insert(header::VARY, HeaderValue::from_static("Origin, Access-Control-Request-Headers"));
     }
@@ -240,5 +254,8 @@ mod tests {
         assert_eq!(plain("/v1/v1/models").as_deref(), Some("/v1/models"));
         assert_eq!(plain("/v1/models/").as_deref(), Some("/v1/models"));
         assert_eq!(plain("/modelsx"), None);
+        assert_eq!(plain("/images/users/a-b/image.jpg").as_deref(), Some("/images/users-a-b-image.jpg"));
+        assert_eq!(plain("/images/users-a-b-image.jpg"), None);
+        assert_eq!(plain("/images/../v1/models").as_deref(), Some("/images/..-v1-models"));
     }
 }

@@ -102,6 +102,18 @@ impl ApiError {
         self
     }
 
+    /// The same, about another member of the request.
+    pub(crate) fn about(mut self, param: impl Into<String>) -> Self {
+        self.body.param = Some(param.into());
+        self
+    }
+
+    /// 404 for an object that is not there, or belongs to somebody else.
+    pub(crate) fn not_found(what: &str, id: &str) -> Self {
+        let message = format!("There is no {what} with the id '{}'.", shown(id));
+        Self::new(StatusCode::NOT_FOUND, INVALID, "not_found", message)
+    }
+
     /// The body as JSON text, for an event of a stream.
     pub fn to_json(&self) -> Vec<u8> {
         #[derive(Serialize)]
@@ -143,6 +155,7 @@ impl From<GatewayError> for ApiError {
         match error {
             E::ModelNotFound { model } => Self::unknown_model(&model),
             E::Prompt(fault) => Self::invalid(fault.param(), fault.code(), message),
+            E::Media(fault) => Self::invalid(fault.param(), fault.code(), message),
             E::Attachment(fault) => fault.into(),
             E::NoAccount | E::Sealed => Self::unavailable("no_available_account", message, Duration::from_secs(30)),
             E::AccountsLimited { retry_after } => {
@@ -153,7 +166,10 @@ impl From<GatewayError> for ApiError {
             E::Overloaded => Self::unavailable("server_overloaded", message, Duration::from_secs(1)),
             E::Upstream(fault) => fault.into(),
             E::InvalidJson(_) => Self::new(StatusCode::BAD_GATEWAY, "api_error", "invalid_json_from_upstream", message),
-            E::ShuttingDown => Self::unavailable("shutting_down", message, Duration::from_secs(5)),
+            E::OutcomeUnknown(_) => {
+                Self::new(StatusCode::BAD_GATEWAY, "api_error", "upstream_outcome_unknown", message)
+            }
+            E::Stopped | E::ShuttingDown => Self::unavailable("shutting_down", message, Duration::from_secs(5)),
         }
     }
 }
@@ -180,14 +196,16 @@ impl From<ApiError> for poem::Error {
 }
 
 /// Statuses a described operation may fail with, and what they mean.
-const FAILURES: [(u16, &str); 12] = [
+const FAILURES: [(u16, &str); 14] = [
     (400, "The request is not valid: `param` names the member at fault."),
     (401, "The API key is missing or wrong."),
     (404, "There is no such model, object or path."),
     (405, "The path does not take this method."),
     (408, "The request's body did not arrive in time."),
+    (409, "The request does not fit how things stand: it is being worked on, or its object is not there yet."),
     (413, "The request's body is too large."),
-    (415, "The request's body is not JSON."),
+    (415, "The request's body is of a type that is not taken."),
+    (422, "The `Idempotency-Key` was used for another request."),
     (429, "A limit is reached: `Retry-After` says when to come back."),
     (500, "A fault of this server."),
     (502, "The upstream failed or refused."),

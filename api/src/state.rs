@@ -4,11 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use grok2api_config::Vault;
 use grok2api_gateway::Gateway;
+use grok2api_gateway::usage_log::UsageLog;
+use grok2api_media::Library;
+use grok2api_queue::Jobs;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sea_orm::DatabaseConnection;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+
+use crate::asset_fetcher::AssetFetcher;
+use crate::auth::ClientKeys;
+use crate::media::MediaWaits;
+
+/// How long files are waited for unless the operator says otherwise.
+const MEDIA_WAIT: Duration = Duration::from_secs(30);
 
 /// Shared by all handlers; clones are cheap.
 #[derive(Clone)]
@@ -17,6 +28,18 @@ pub struct AppState {
     pub gateway: Gateway,
     /// For the readiness check only: the hot path keeps off the database.
     pub db: DatabaseConnection,
+    /// Knows clients by their keys.
+    pub keys: Arc<ClientKeys>,
+    /// Takes down every answered request.
+    pub usage: UsageLog,
+    /// Durable work.
+    pub jobs: Jobs,
+    /// Pictures and videos.
+    pub media: Library,
+    /// Asks workers to fetch files.
+    pub fetcher: Arc<dyn AssetFetcher>,
+    /// How long files are waited for.
+    pub media_waits: MediaWaits,
     /// Renders `/metrics`; `None` when no recorder is installed (in tests of other things).
     pub metrics: Option<PrometheusHandle>,
     /// Lets scrapers from other machines read `/metrics`.
@@ -26,6 +49,24 @@ pub struct AppState {
     /// Cancelled when streams that are still open must end.
     pub cut_off: CancellationToken,
     draining: Arc<AtomicBool>,
+}
+
+/// What an [`AppState`] is made of.
+pub struct AppParts {
+    /// Serves chats.
+    pub gateway: Gateway,
+    /// The records.
+    pub db: DatabaseConnection,
+    /// Makes the ids of client keys.
+    pub vault: Arc<Vault>,
+    /// Takes down every answered request.
+    pub usage: UsageLog,
+    /// Durable work.
+    pub jobs: Jobs,
+    /// Pictures and videos.
+    pub media: Library,
+    /// Asks workers to fetch files.
+    pub fetcher: Arc<dyn AssetFetcher>,
 }
 
 /// Limits of request bodies.
@@ -44,11 +85,17 @@ impl Default for BodyLimits {
 }
 
 impl AppState {
-    /// State around a gateway, with nothing optional.
-    pub fn new(gateway: Gateway, db: DatabaseConnection) -> Self {
+    /// State around its parts, with nothing optional.
+    pub fn new(parts: AppParts) -> Self {
         Self {
-            gateway,
-            db,
+            gateway: parts.gateway,
+            db: parts.db,
+            keys: Arc::new(ClientKeys::new(parts.vault)),
+            usage: parts.usage,
+            jobs: parts.jobs,
+            media: parts.media,
+            fetcher: parts.fetcher,
+            media_waits: MediaWaits::new(MEDIA_WAIT),
             metrics: None,
             metrics_token: None,
             body_limits: BodyLimits::default(),

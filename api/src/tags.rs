@@ -7,6 +7,14 @@ use poem_openapi::Tags;
 pub(crate) enum Tag {
     /// Conversations with a model.
     Chat,
+    /// Pictures, drawn and changed.
+    Images,
+    /// Videos.
+    Videos,
+    /// The files of pictures and videos.
+    Media,
+    /// Work that goes on by itself.
+    Jobs,
     /// The models on offer.
     Models,
     /// For those who run the gateway.

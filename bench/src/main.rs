@@ -1,5 +1,7 @@
-//! `grok2api-bench`: what does the gateway cost beside nginx, which passes the same bytes through unseen?
+//! `grok2api-bench`: what does the gateway cost beside nginx, which passes the same bytes through unseen, and what do
+//! durable jobs cost beside a queue library alone?
 
+mod jobs;
 mod load;
 mod reserve;
 mod run;
@@ -18,6 +20,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Time jobs through rows, fences and queue, beside bare apalis.
+    Jobs(jobs::Options),
+    /// A worker process of such a measurement.
+    #[command(hide = true)]
+    JobsWorker(jobs::ChildOptions),
     /// Time reservations in pools of a hundred to a million accounts.
     Reserve(reserve::Options),
     /// Send requests, check every answer to the last byte, and print what was seen as JSON.
@@ -30,11 +37,18 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Jobs(options) => threads()?.block_on(jobs::command(options)),
+        Command::JobsWorker(options) => threads()?.block_on(jobs::child_command(options)),
         Command::Reserve(options) => runtime()?.block_on(reserve::command(options)),
         Command::Load(options) => runtime()?.block_on(load::command(options)),
         Command::Sim(options) => runtime()?.block_on(sim_process::command(options)),
         Command::Run(options) => run::command(&options),
     }
+}
+
+/// As many threads as cores: these processes are what is measured.
+fn threads() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")
 }
 
 /// One thread: these processes share a core.

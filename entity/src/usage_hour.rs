@@ -1,6 +1,8 @@
 //! Table `usage_hour`: use of each model by each client key, hour by hour.
 
+use sea_orm::DbBackend;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Alias, ExprTrait, Func, OnConflict, SimpleExpr};
 
 /// One row. All times are Unix milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -42,3 +44,47 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The columns that add up.
+const SUMS: [Column; 10] = [
+    Column::Requests,
+    Column::Errors,
+    Column::PromptTokens,
+    Column::CompletionTokens,
+    Column::ReasoningTokens,
+    Column::Images,
+    Column::Videos,
+    Column::FirstMs,
+    Column::Firsts,
+    Column::TotalMs,
+];
+
+/// Adds figures to what is stored; each hour, model and owner may come once.
+///
+/// Rows are written in the order of their keys, so that writers wait for one another in turn.
+///
+/// # Errors
+/// When the database refuses; nothing is added then.
+pub async fn add(db: &impl ConnectionTrait, rows: &[Model]) -> Result<(), DbErr> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut rows = rows.to_vec();
+    rows.sort_by(|one, other| (one.hour, &one.model, &one.owner).cmp(&(other.hour, &other.model, &other.owner)));
+    let backend = db.get_database_backend();
+    let mut sums = OnConflict::columns([Column::Hour, Column::Model, Column::Owner]);
+    for column in SUMS {
+        sums.value(column, Expr::col((Entity, column)).add(incoming(backend, column)));
+    }
+    let rows = rows.into_iter().map(ActiveModel::from);
+    Entity::insert_many(rows).on_conflict(sums).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// The value that the row to be inserted has.
+fn incoming(backend: DbBackend, column: Column) -> SimpleExpr {
+    match backend {
+        DbBackend::MySql => Func::cust("VALUES").arg(Expr::col(column)).into(),
+        _ => Expr::col((Alias::new("excluded"), column)),
+    }
+}

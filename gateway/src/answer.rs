@@ -74,9 +74,10 @@ impl Gateway {
         again.messages.extend(json::repair_turn(answer.collected.content(), &fault));
         let attempts = answer.facts.attempts;
         let mut second = self.prepare(&again).await?;
-        // One request still: one time limit, one account to blame at most.
+        // One request still: one time limit, one account to blame at most, one count of its calls.
         second.started = prepared.started;
         second.blamed = Arc::clone(&prepared.blamed);
+        second.calls = Arc::clone(&prepared.calls);
         let mut repaired = self.collect(&second).await?;
         repaired.discarded_tokens =
             TokenEstimate::of(answer.collected.content()) + TokenEstimate::of(answer.collected.reasoning());

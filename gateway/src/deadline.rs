@@ -40,6 +40,13 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// The same with another limit for the whole stream.
+    pub(crate) fn within(self, total_secs: u64) -> Self {
+        Self { total: Duration::from_secs(total_secs), ..self }
+    }
+}
+
 /// What passing a deadline means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expired {
@@ -100,6 +107,11 @@ impl Deadline {
             self.next_at = now + TAIL;
             self.timer.reset(self.next_at);
         }
+    }
+
+    /// Whether a limit has passed by now.
+    pub(crate) fn has_passed(&self) -> bool {
+        Instant::now() >= self.next_at
     }
 
     /// Ready when a limit has passed.

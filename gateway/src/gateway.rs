@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grok2api_config::{ModelSpec, ModelTable, Settings, SettingsHandle};
-use grok2api_pool::{BudgetIx, Pool, PoolError, ReserveError, Want};
+use grok2api_pool::{BudgetIx, Lease, Pool, PoolError, ReserveError, Want};
 use grok2api_upstream::client::GrokWeb;
 use grok2api_upstream::codec::{DecoderOptions, HiddenElements};
-use grok2api_upstream::error::{ErrorKind, UpstreamError};
+use grok2api_upstream::error::{Delivery, ErrorKind, UpstreamError};
 use grok2api_upstream::event::EventSink;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -21,6 +21,7 @@ use crate::error::GatewayError;
 use crate::prepare::Prepared;
 use crate::retry::{Next, Retries, RetryBudget};
 use crate::stream::{ChatStream, Facts};
+use crate::submission::{Paid, Stopped, Submission};
 
 /// Background questions about accounts that run at the same time.
 const PROBES: usize = 2;
@@ -117,6 +118,16 @@ impl Gateway {
         &self.inner.pool
     }
 
+    /// The shared upstream client.
+    pub fn upstream(&self) -> &GrokWeb {
+        &self.inner.upstream
+    }
+
+    /// Hosts whose addresses may name a picture or video of ours, as `name` or `name:port`.
+    pub fn asset_hosts(&self) -> &Arc<[Box<str>]> {
+        &self.inner.asset_hosts
+    }
+
     /// Settings of the moment.
     pub fn settings(&self) -> &SettingsHandle {
         &self.inner.settings
@@ -142,6 +153,36 @@ impl Gateway {
         prepared: &Prepared,
         sink: S,
     ) -> Result<ChatStream<S>, GatewayError> {
+        self.serve(prepared, sink, None).await
+    }
+
+    /// Begins an answer that costs something and must not be asked for twice (I3).
+    ///
+    /// `submission` is told before each call that leaves and after each attempt that was not taken. Another account is
+    /// tried only after a failure which proves that the upstream has taken nothing: no connection, a status of the
+    /// 400s, an upload that failed, an answer whose first word is that the account is refused. Returns as soon as the
+    /// upstream has said anything, so that [`ChatStream::upstream_id`] can go on record at once.
+    ///
+    /// # Errors
+    /// [`GatewayError`]; the sink was given nothing then. [`GatewayError::nothing_accepted`] says whether the same may
+    /// be submitted once more. It may not after [`GatewayError::OutcomeUnknown`] (the call left and no word came back),
+    /// nor after a [`GatewayError::Upstream`] that the upstream gave as an answer, such as a status of the 500s.
+    /// [`GatewayError::Stopped`] when `submission` said so: no account is blamed.
+    pub async fn submit<S: EventSink + Send>(
+        &self,
+        prepared: &Prepared,
+        sink: S,
+        submission: &dyn Submission,
+    ) -> Result<ChatStream<S>, GatewayError> {
+        self.serve(prepared, sink, Some(submission)).await
+    }
+
+    async fn serve<S: EventSink + Send>(
+        &self,
+        prepared: &Prepared,
+        sink: S,
+        submission: Option<&dyn Submission>,
+    ) -> Result<ChatStream<S>, GatewayError> {
         let inner = &self.inner;
         if inner.shutdown.is_cancelled() {
             return Err(GatewayError::ShuttingDown);
@@ -151,37 +192,49 @@ impl Gateway {
         let mut trying = Trying::default();
         let mut facts = Facts { prompt_tokens: prepared.prompt_tokens, ..Facts::default() };
         loop {
-            let lease = match inner.pool.reserve(&inner.want(prepared, &trying.tried)).await {
-                Ok(lease) => lease,
-                Err(PoolError::Sealed { account }) => {
-                    trying.tried.push(account);
-                    continue;
-                }
-                Err(refusal) => return Err(trying.refused(refusal)),
-            };
+            let lease = inner.reserve(prepared, &mut trying).await?;
             facts.attempts += 1;
-            facts.account = Some(lease.account());
             let account = lease.account();
+            facts.account = Some(account);
+            prepared.calls.note(account);
             let options = inner.decoder_options(&prepared.settings);
-            match attempt::run(inner, prepared, lease, options, &mut chain).await {
+            let paid = submission.map(|submission| Paid { submission, account, attempt: facts.attempts });
+            match attempt::run(inner, prepared, lease, options, paid, &mut chain).await {
                 Attempted::Streaming(call) => {
                     facts.first_event = Some(prepared.started.elapsed());
                     return Ok(ChatStream::new(Arc::clone(inner), chain, Some(*call), None, facts));
                 }
-                Attempted::Finished => {
+                Attempted::Finished { upstream_id } => {
                     facts.first_event = Some(prepared.started.elapsed());
-                    return Ok(ChatStream::new(Arc::clone(inner), chain, None, None, facts));
+                    return Ok(ChatStream::new(Arc::clone(inner), chain, None, None, facts).named(upstream_id));
                 }
-                Attempted::Broken(error) => {
-                    return Ok(ChatStream::new(Arc::clone(inner), chain, None, Some(error), facts));
+                Attempted::Broken { error, upstream_id } => {
+                    return Ok(ChatStream::new(Arc::clone(inner), chain, None, Some(error), facts).named(upstream_id));
                 }
+                Attempted::Stopped => return Err(GatewayError::Stopped),
                 Attempted::Failed(error) => {
                     trying.tried.push(account);
                     let (kind, attempt) = (error.kind.as_str(), facts.attempts);
                     tracing::warn!(account_id = %account, model = %prepared.model.id, kind, attempt, "an attempt failed");
+                    let error = match paid {
+                        Some(paid) => settle(paid, error).await?,
+                        None => error,
+                    };
                     inner.again(prepared, &mut trying, error, facts.attempts).await?;
                 }
             }
+        }
+    }
+}
+
+/// The error itself when another account may be tried; who answers for the paid call has been told then.
+async fn settle(paid: Paid<'_>, error: UpstreamError) -> Result<UpstreamError, GatewayError> {
+    match error.delivery {
+        Delivery::Unknown => Err(GatewayError::OutcomeUnknown(error)),
+        Delivery::Answered => Err(GatewayError::Upstream(error)),
+        Delivery::NotAccepted => {
+            paid.settled(error.kind.as_str()).await.map_err(|Stopped| GatewayError::Stopped)?;
+            Ok(error)
         }
     }
 }
@@ -218,11 +271,17 @@ impl Trying {
 
 impl Inner {
     fn want<'a>(&self, prepared: &Prepared, exclude: &'a [grok2api_pool::AccountId]) -> Want<'a> {
-        Want {
-            budget: self.models.budget_of(&prepared.model),
-            cost: prepared.model.cost,
-            tier: prepared.model.tier,
-            exclude,
+        Want { budget: self.models.budget_of(&prepared.model), cost: prepared.cost, tier: prepared.model.tier, exclude }
+    }
+
+    /// The best account that was not tried yet and whose secret can be opened.
+    async fn reserve(&self, prepared: &Prepared, trying: &mut Trying) -> Result<Lease, GatewayError> {
+        loop {
+            match self.pool.reserve(&self.want(prepared, &trying.tried)).await {
+                Ok(lease) => return Ok(lease),
+                Err(PoolError::Sealed { account }) => trying.tried.push(account),
+                Err(refusal) => return Err(std::mem::take(trying).refused(refusal)),
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use grok2api_config::{ModelSpec, Settings};
 use grok2api_upstream::attachment::{self, Attachment, AttachmentLimits, ImageRef};
 use tokio::time::Instant;
 
+use crate::calls::Calls;
 use crate::deadline::Limits;
 use crate::emulate::tools::ToolRules;
 use crate::error::GatewayError;
@@ -18,6 +19,8 @@ use crate::usage::TokenEstimate;
 /// What every attempt of one request needs; it sees one snapshot of the settings from beginning to end.
 pub struct Prepared {
     pub(crate) model: Arc<ModelSpec>,
+    /// Units of the model's budget that the call costs.
+    pub(crate) cost: u32,
     pub(crate) message: String,
     pub(crate) attachments: Vec<Attachment>,
     pub(crate) search: bool,
@@ -30,12 +33,24 @@ pub struct Prepared {
     pub(crate) started: Instant,
     /// Whether an account was blamed for this request already: one request penalises at most one (J14).
     pub(crate) blamed: Arc<AtomicBool>,
+    /// The upstream calls made for it.
+    pub(crate) calls: Arc<Calls>,
 }
 
 impl Prepared {
     /// Estimated tokens of the prompt.
     pub fn prompt_tokens(&self) -> u64 {
         self.prompt_tokens
+    }
+
+    /// The model that serves it.
+    pub fn model(&self) -> &ModelSpec {
+        &self.model
+    }
+
+    /// The upstream calls made for it, those to come included.
+    pub fn calls(&self) -> &Arc<Calls> {
+        &self.calls
     }
 
     /// The settings this request is served with.
@@ -71,6 +86,7 @@ impl Gateway {
         let must_be_text = tools.is_some() || !matches!(request.response_format, ResponseFormat::Text);
         let slow = model.video || model.model_mode == "MODEL_MODE_HEAVY";
         Ok(Prepared {
+            cost: model.cost,
             search: request.web_search.unwrap_or(settings.chat.web_search) && tools.is_none(),
             image_generation: !must_be_text,
             stop: request.stop.clone(),
@@ -83,6 +99,7 @@ impl Gateway {
             prompt_tokens: tokens.tokens(),
             started,
             blamed: Arc::default(),
+            calls: Arc::default(),
         })
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use grok2api_pool::{Lease, Outcome};
 use grok2api_upstream::client::AnswerBody;
 use grok2api_upstream::codec::{Decoder, Progress};
-use grok2api_upstream::error::{ErrorKind, UpstreamError};
+use grok2api_upstream::error::{Delivery, ErrorKind, UpstreamError};
 use grok2api_upstream::event::{ChatEvent, EventSink};
 use grok2api_upstream::relay::Relay;
 use tokio::time::Instant;
@@ -36,6 +36,8 @@ pub struct ChatStream<S> {
     /// An error that was met before the first poll.
     broken: Option<UpstreamError>,
     finished: bool,
+    /// What the upstream calls its work, once the call is gone.
+    upstream_id: Option<Box<str>>,
     facts: Facts,
 }
 
@@ -114,7 +116,19 @@ impl Call {
             // Part of an answer came in the same piece as the error: the upstream has counted the call.
             self.lease.mark_spent();
         }
-        Poll::Ready(polled.unwrap_or_else(|error| Polled::Failed { error, clean: !witness.seen }))
+        Poll::Ready(polled.unwrap_or_else(|error| {
+            let error = self.delivered(error);
+            Polled::Failed { error, clean: !witness.seen }
+        }))
+    }
+
+    /// The head was a success, so the upstream has taken the call, unless the first it said is that it has not.
+    fn delivered(&self, error: UpstreamError) -> UpstreamError {
+        let refuses_the_account =
+            matches!(error.kind, ErrorKind::AccountInvalid | ErrorKind::RateLimited | ErrorKind::ModelUnavailable);
+        let said_before = self.decoder.summary().records > 1;
+        let is_refusal = refuses_the_account && !said_before;
+        error.with_delivery(if is_refusal { Delivery::NotAccepted } else { Delivery::Answered })
     }
 
     fn finish(&mut self, sink: &mut dyn EventSink) -> Result<Polled, UpstreamError> {
@@ -145,6 +159,15 @@ impl Call {
     }
 }
 
+impl<S> std::fmt::Debug for ChatStream<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChatStream")
+            .field("finished", &self.finished)
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<S: EventSink> ChatStream<S> {
     pub(crate) fn new(
         inner: Arc<Inner>,
@@ -154,7 +177,12 @@ impl<S: EventSink> ChatStream<S> {
         facts: Facts,
     ) -> Self {
         let finished = call.is_none() && broken.is_none();
-        Self { inner, sink, call, broken, finished, facts }
+        Self { inner, sink, call, broken, finished, upstream_id: None, facts }
+    }
+
+    /// The same stream, of a call that is gone and has left this name.
+    pub(crate) fn named(self, upstream_id: Option<Box<str>>) -> Self {
+        Self { upstream_id, ..self }
     }
 
     /// A stream that is over: its sink has been given a whole answer already.
@@ -170,6 +198,12 @@ impl<S: EventSink> ChatStream<S> {
     /// The sink, when the answer is over.
     pub fn into_sink(self) -> S {
         self.sink.into_inner()
+    }
+
+    /// What the upstream calls its work (the conversation, or else the video), once it has said so.
+    pub fn upstream_id(&self) -> Option<&str> {
+        let running = self.call.as_ref().and_then(|call| call.decoder.upstream_id());
+        running.or(self.upstream_id.as_deref())
     }
 
     /// What is known about the answer besides its events.
@@ -216,6 +250,14 @@ impl<S: EventSink> ChatStream<S> {
         }
     }
 
+    /// Waits for more, and hands it to the sink.
+    ///
+    /// # Errors
+    /// As [`ChatStream::poll_step`].
+    pub async fn step(&mut self) -> Result<Step, UpstreamError> {
+        std::future::poll_fn(|cx| self.poll_step(cx)).await
+    }
+
     /// Waits for the end of the answer.
     ///
     /// # Errors
@@ -244,7 +286,7 @@ impl<S: EventSink> ChatStream<S> {
                 }
             }
             Expired::Failed(why) => {
-                let error = Expired::error(why);
+                let error = Expired::error(why).with_delivery(Delivery::Answered);
                 self.fail(&error);
                 Err(error)
             }
@@ -260,14 +302,16 @@ impl<S: EventSink> ChatStream<S> {
 
     fn end(&mut self, outcome: &Outcome) {
         self.finished = true;
-        if let Some(call) = self.call.take() {
+        if let Some(mut call) = self.call.take() {
+            self.upstream_id = call.decoder.take_upstream_id();
             call.lease.settle(outcome);
         }
     }
 
     fn fail(&mut self, error: &UpstreamError) {
         self.finished = true;
-        if let Some(call) = self.call.take() {
+        if let Some(mut call) = self.call.take() {
+            self.upstream_id = call.decoder.take_upstream_id();
             verify::settle_failure(&self.inner, call.lease, error, &call.blamed);
         }
     }

@@ -93,6 +93,14 @@ impl Pool {
         }
     }
 
+    /// The secret of one account, for what costs nothing of it: fetching a file that only this account may have.
+    ///
+    /// `None` when the pool does not know the account, or (with a log line) when no key at hand opens it.
+    pub fn credential(&self, account: crate::AccountId) -> Option<SecretString> {
+        let (seed, _) = self.state.inspect(account)?;
+        open_credential(&self.vault, account, &seed.sealed)
+    }
+
     fn open(&self, grant: Grant) -> Result<Lease, PoolError> {
         let account = grant.account;
         let sealed = Arc::clone(&grant.sealed);

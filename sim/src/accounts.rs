@@ -7,8 +7,10 @@ use std::time::Instant;
 
 use http::{HeaderMap, header};
 use parking_lot::{Mutex, RwLock};
+use serde::Serialize;
 
 use crate::budget::Budgets;
+use crate::creates::Create;
 use crate::faults::{Fault, parse_name};
 use crate::state::State;
 
@@ -16,7 +18,7 @@ use crate::state::State;
 const MAX_ACCOUNTS: usize = 1_000_000;
 
 /// What an account has done since the start (or since [`forget`](crate::Sim::forget)).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct AccountStats {
     /// Chat calls that arrived, refused ones included.
     pub calls: u64,
@@ -65,6 +67,8 @@ pub(crate) struct Running {
     state: Arc<State>,
     began_at: Instant,
     finished: bool,
+    /// The paid submission, once it is accepted.
+    create: Option<Create>,
 }
 
 impl Accounts {
@@ -144,7 +148,20 @@ impl Running {
     pub(crate) fn begin(account: Arc<Account>, state: Arc<State>) -> Self {
         let running = account.counters.running.fetch_add(1, Ordering::Relaxed) + 1;
         account.counters.max_running.fetch_max(running, Ordering::Relaxed);
-        Self { account, state, began_at: Instant::now(), finished: false }
+        Self { account, state, began_at: Instant::now(), finished: false, create: None }
+    }
+
+    /// The call is accepted under this name: from here on it costs.
+    pub(crate) fn accept(&mut self, name: Option<String>) {
+        self.create = Some(Create::begin(Arc::clone(&self.state), name, &self.account.name));
+    }
+
+    /// All of the answer was sent.
+    pub(crate) fn complete(&mut self) {
+        if let Some(create) = &mut self.create {
+            create.complete();
+        }
+        self.finish();
     }
 
     /// The answer is complete, or ended by us: whoever leaves now has missed nothing.
@@ -155,6 +172,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.create = None;
         self.account.counters.running.fetch_sub(1, Ordering::Relaxed);
         if !self.finished {
             self.state.departures.add(&self.account.name, self.began_at);

@@ -60,7 +60,7 @@ impl StreamBody {
         let line = self.plan.lines[self.next].clone();
         self.next += 1;
         if self.is_last() {
-            self.finish();
+            self.complete();
         }
         Poll::Ready(Some(Ok(Frame::data(line))))
     }
@@ -74,7 +74,7 @@ impl StreamBody {
                 Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::ConnectionReset, "cut by the simulator"))))
             }
             End::Finish | End::Repeat { left: 0, .. } => {
-                self.finish();
+                self.complete();
                 Poll::Ready(None)
             }
             End::Repeat { piece, gap, .. } => {
@@ -82,7 +82,9 @@ impl StreamBody {
                 if gap.is_zero() {
                     ready!(self.poll_flushed(cx));
                 } else {
-                    ready!(self.poll_timer(gap.saturating_mul(self.repeated), cx));
+                    let last = self.plan.count.saturating_sub(1);
+                    let before = self.plan.schedule.due(last).unwrap_or_default();
+                    ready!(self.poll_timer(before + gap.saturating_mul(self.repeated), cx));
                 }
                 self.repeated = self.repeated.saturating_add(1);
                 self.flushed = false;
@@ -115,6 +117,16 @@ impl StreamBody {
             None => self.timer = Some(Box::pin(sleep_until(deadline))),
         }
         self.timer.as_mut().map_or(Poll::Ready(()), |timer| timer.as_mut().poll(cx))
+    }
+
+    /// The body ends properly. It may still hold less than the answer.
+    fn complete(&mut self) {
+        let is_whole = self.plan.count == self.plan.lines.len();
+        match &mut self.running {
+            Some(running) if is_whole => running.complete(),
+            Some(running) => running.finish(),
+            None => {}
+        }
     }
 
     fn finish(&mut self) {

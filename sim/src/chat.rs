@@ -7,6 +7,7 @@ use http::Response;
 use crate::accounts::Running;
 use crate::answer::{Kind, attachment_error};
 use crate::body::SimBody;
+use crate::creates::name_of;
 use crate::dispatch::{Call, send};
 use crate::faults::Spoil;
 use crate::identity::owns_upload;
@@ -42,6 +43,9 @@ pub(crate) async fn answer(
         if !call.account.budgets.lock().take(&turn.model_name, kind.cost(&turn), now) {
             return Ok(Refusal::TooMany.response(None));
         }
+    }
+    if let Some(running) = running {
+        running.accept(name_of(&turn, kind.makes_media() || turn.wants_video()));
     }
     let plan = spoils.iter().fold(plan, |plan, spoil| spoil.change(plan));
     Ok(send(plan, running).await)

@@ -22,7 +22,7 @@ use crate::route::Route;
 use crate::script::Scripted;
 use crate::state::State;
 use crate::turn::ChatBody;
-use crate::{assets, chat, rate_limits, upload};
+use crate::{assets, chat, control, creates, honeypot, rate_limits, upload};
 
 /// Longest request body.
 const MAX_BODY_BYTES: usize = 64 << 20;
@@ -45,10 +45,16 @@ pub(crate) async fn answer(state: Arc<State>, request: Request<Incoming>) -> io:
     let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await.map(http_body_util::Collected::to_bytes) else {
         return Ok(respond(413, "text/plain", "the body is too long or has not arrived"));
     };
+    if let Some(response) = control::answer(&state, &parts.method, parts.uri.path(), &body) {
+        return Ok(response);
+    }
     let route = Route::of(&parts.method, parts.uri.path());
     let account = account_name(&parts.headers).map(str::to_owned);
     if state.recorder.is_on() {
         record(&state, &parts, route, &body, account.as_deref());
+    }
+    if parts.uri.path() == honeypot::PATH {
+        state.honeypot.visited(parts.headers.contains_key(header::COOKIE));
     }
     let Some(route) = route else { return Ok(Refusal::NotFound.response(None)) };
     let Some(account) = account.and_then(|name| state.accounts.get_or_add(&name)) else {
@@ -117,7 +123,7 @@ impl Call {
             Route::Chat => chat::answer(self, &spoils, running).await,
             Route::Upload => Ok(upload::answer(self)),
             Route::RateLimits => Ok(rate_limits::answer(self)),
-            Route::Asset => Ok(assets::answer(self)),
+            Route::Asset => assets::answer(self, &spoils).await,
         }
     }
 
@@ -133,7 +139,7 @@ impl Call {
             Door::Close => Err(closed()),
             Door::Redirect => {
                 let mut response = respond(302, "text/plain", "");
-                let location = format!("http://localhost:{}/honeypot", self.state.port);
+                let location = format!("http://localhost:{}{}", self.state.port, honeypot::PATH);
                 if let Ok(location) = HeaderValue::try_from(location) {
                     response.headers_mut().insert(header::LOCATION, location);
                 }
@@ -142,11 +148,24 @@ impl Call {
         }
     }
 
+    /// Enters a scripted answer into the ledger, under the mark in its message.
+    fn accept(&self, running: &mut Option<Running>) {
+        if let (Some(running), Ok(turn)) = (running, ChatBody::parse(&self.body)) {
+            running.accept(creates::name_of(&turn, turn.wants_video()));
+        }
+    }
+
     async fn play(&self, scripted: Scripted, running: &mut Option<Running>) -> io::Result<Response<SimBody>> {
         match scripted {
-            Scripted::Plan(plan) => Ok(send(*plan, running).await),
+            Scripted::Plan(plan) => {
+                if plan.status.is_success() {
+                    self.accept(running);
+                }
+                Ok(send(*plan, running).await)
+            }
             Scripted::Text(text) => match ChatBody::parse(&self.body) {
                 Ok(turn) => {
+                    self.accept(running);
                     let rendered = answer::text::say(&turn, &text);
                     Ok(send(Plan::answer(&rendered, self.state.options.pace), running).await)
                 }

@@ -16,6 +16,7 @@
 //! | `linger` | the answer is complete, but its body never ends |
 //! | `endless[:ms]` | token lines for ever, one per interval (0 ms), at most 10 million |
 //! | `drip[:ms]` | one byte per interval (1,000 ms) |
+//! | `paced[:ms]` | one line, or one piece of a file, per interval (100 ms) |
 //! | `garbage` | 64 lines that are no JSON |
 //! | `hugeline[:mib]` | one line without an end (64 MiB) |
 //! | `bomb[:gzip\|br\|zstd]` | 1 GiB in a few KiB or MiB of that coding (gzip) |
@@ -25,7 +26,11 @@
 //! | `moderated` `nomodel` | an error object in the stream: content moderated; model not available |
 //! | `overload` | `modelResponse` with an error about heavy usage |
 //! | `flakyX:n` | the first n chat calls have the fault X, as in `flaky429:2` |
+//! | `asset-fresh[:n]` | each file is not there for the first n questions (1) |
 //! | `upload-X` `limits-X` `asset-X` | the fault X on uploads, questions about limits or downloads only; with `flaky`: `upload-flaky500:1` |
+//!
+//! Files come in sixteen pieces, large ones in more: the first sixteen are the lines of `stall`, `cut` and `noend` on
+//! downloads.
 //!
 //! A name that is none of these makes every chat call of the account fail with a 400 that says so.
 
@@ -75,6 +80,8 @@ pub(crate) enum Spoil {
     Linger,
     Endless(Duration),
     Drip(Duration),
+    Paced(Duration),
+    Fresh(u64),
     Garbage,
     HugeLine { mib: u64 },
     Bomb(Coding),
@@ -144,6 +151,8 @@ impl Fault {
             "linger" => Self::Spoil(Spoil::Linger),
             "endless" => Self::Spoil(Spoil::Endless(ms(0))),
             "drip" => Self::Spoil(Spoil::Drip(ms(1_000))),
+            "paced" => Self::Spoil(Spoil::Paced(ms(100))),
+            "fresh" => Self::Spoil(Spoil::Fresh(number(argument, 1))),
             "garbage" => Self::Spoil(Spoil::Garbage),
             "hugeline" => Self::Spoil(Spoil::HugeLine { mib: number(argument, 64) }),
             "bomb" => Self::Spoil(Spoil::Bomb(Coding::named(argument.unwrap_or("gzip"))?)),

@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 use crate::accounts::AccountStats;
 use crate::budget::Budget;
 use crate::builder::SimBuilder;
+use crate::creates::CreateLedger;
 use crate::departures::Departure;
-use crate::faults::Fault;
 use crate::recorder::Recorded;
 use crate::route::Route;
 use crate::script::Script;
@@ -70,6 +70,21 @@ impl Sim {
         self.accounts().values().map(|stats| stats.running).sum()
     }
 
+    /// Accepted submissions and what became of them, as `GET /__sim/creates` tells another process.
+    pub fn creates(&self) -> CreateLedger {
+        self.state.creates.all()
+    }
+
+    /// Credentials that arrived where the redirect of a faulty account leads.
+    pub fn leaked_credentials(&self) -> u64 {
+        self.state.honeypot.credentials.load(Ordering::Relaxed)
+    }
+
+    /// Downloads with the credential of an account that did not make the file.
+    pub fn foreign_downloads(&self) -> u64 {
+        self.state.honeypot.foreign_downloads.load(Ordering::Relaxed)
+    }
+
     /// How many answers the client left before their end.
     pub fn cancelled(&self) -> u64 {
         self.state.departures.count()
@@ -97,11 +112,7 @@ impl Sim {
 
     /// Forgets requests, scripts, departures and counts; budgets, faults and running calls stay.
     pub fn forget(&self) {
-        self.state.recorder.forget();
-        self.state.scripts.forget();
-        self.state.departures.forget();
-        self.state.accounts.forget();
-        self.state.total_calls.store(0, Ordering::Relaxed);
+        self.state.forget();
     }
 
     /// Queues an answer for the next call that it fits.
@@ -147,14 +158,12 @@ impl Sim {
 
     /// Gives an account these faults, by their names in [`faults`](crate::faults), instead of those in its own name.
     pub fn set_faults(&self, account: &str, faults: &[&str]) {
-        if let Some(account) = self.state.accounts.get_or_add(account) {
-            account.set_faults(faults.iter().map(|fault| Fault::parse(fault)).collect());
-        }
+        self.state.set_faults(account, faults);
     }
 
     /// Gives every account these faults on top of its own; an empty list ends the outage.
     pub fn set_outage(&self, faults: &[&str]) {
-        self.state.set_outage(faults.iter().map(|fault| Fault::parse(fault)).collect());
+        self.state.set_outage(faults);
     }
 
     /// Waits until a condition holds; `false` when it does not within the limit.

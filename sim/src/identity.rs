@@ -23,6 +23,23 @@ pub(crate) fn user_id(account: &str) -> Uuid {
     id(seed(account), "user")
 }
 
+/// First group of the id of a file whose size was ordered.
+const SIZED: u32 = 0x5153_1ced;
+
+/// The id of a file of so many MiB: the size is part of it, so that any process knows it.
+pub(crate) fn sized(file: Uuid, mib: Option<u16>) -> Uuid {
+    let Some(mib) = mib else { return file };
+    let (high, low) = file.as_u64_pair();
+    Uuid::from_u64_pair((u64::from(SIZED) << 32) | (high & 0xffff_0000) | u64::from(mib), low)
+}
+
+/// The size that is part of a file's id, in MiB.
+pub(crate) fn size_mib(file: &str) -> Option<u16> {
+    let (high, _) = Uuid::try_parse(file).ok()?.as_u64_pair();
+    let mib = u16::try_from(high & 0xffff).ok()?;
+    (high >> 32 == u64::from(SIZED) && mib > 0).then_some(mib)
+}
+
 /// The id of an account's n-th upload. Its first group names the account, so that a foreign id is noticed.
 pub(crate) fn upload_id(account: &str, number: u64) -> Uuid {
     let high = (u64::from(upload_mark(account)) << 32) | (seed(&(account, number, "upload")) >> 32);

@@ -46,6 +46,32 @@ impl Spoil {
             | Self::Linger
             | Self::Endless(_)
             | Self::Drip(_)
+            | Self::Paced(_)
+            | Self::Fresh(_)
+            | Self::ErrorMid(_) => None,
+        })
+    }
+
+    /// What is sent instead of a file, if this fault leaves nothing of it.
+    pub(crate) async fn instead_of_a_file(&self) -> io::Result<Option<Plan>> {
+        Ok(match self {
+            Self::Garbage => Some(garbage()),
+            Self::HugeLine { mib } => Some(huge_line(*mib)),
+            Self::Bomb(coding) => Some(bomb::plan(*coding).await?),
+            Self::Empty => Some(Plan::empty()),
+            Self::ErrorLine(_)
+            | Self::Moderated
+            | Self::NoModel
+            | Self::Overload
+            | Self::LateBody(_)
+            | Self::Stall(_)
+            | Self::Cut(_)
+            | Self::NoEnd(_)
+            | Self::Linger
+            | Self::Endless(_)
+            | Self::Drip(_)
+            | Self::Paced(_)
+            | Self::Fresh(_)
             | Self::ErrorMid(_) => None,
         })
     }
@@ -62,12 +88,14 @@ impl Spoil {
                 plan
             }
             Self::Endless(gap) => endless(plan, *gap),
-            Self::Drip(gap) => drip(&plan, *gap),
+            Self::Drip(gap) => drip(plan, *gap),
+            Self::Paced(gap) => paced(plan, *gap),
             Self::ErrorMid(lines) => {
-                let kept = plan.lines.iter().take(*lines).cloned();
+                let at = (*lines).min(plan.lines.len());
+                let (kept, unsent) = plan.lines.split_at(at);
                 let error = Bytes::from([&error_body(13, message(13))[..], b"\n"].concat());
-                let pieces: Vec<_> = kept.chain([error]).collect();
-                Plan { count: pieces.len(), lines: pieces.into(), ..plan }
+                let pieces: Vec<_> = kept.iter().cloned().chain([error]).chain(unsent.iter().cloned()).collect();
+                Plan { count: at + 1, lines: pieces.into(), ..plan }
             }
             Self::Garbage
             | Self::HugeLine { .. }
@@ -76,7 +104,8 @@ impl Spoil {
             | Self::ErrorLine(_)
             | Self::Moderated
             | Self::NoModel
-            | Self::Overload => plan,
+            | Self::Overload
+            | Self::Fresh(_) => plan,
         }
     }
 }
@@ -100,11 +129,19 @@ fn endless(plan: Plan, gap: Duration) -> Plan {
     plan.after(PREAMBLE_LINES, End::Repeat { piece, left: ENDLESS_LINES, gap })
 }
 
-fn drip(plan: &Plan, gap: Duration) -> Plan {
+fn paced(mut plan: Plan, gap: Duration) -> Plan {
+    plan.schedule = Schedule::new(Pace::Every(gap), &(0..plan.count), 1);
+    if let End::Repeat { gap: between, .. } = &mut plan.end {
+        *between = gap;
+    }
+    plan
+}
+
+fn drip(plan: Plan, gap: Duration) -> Plan {
     let whole: Bytes = plan.lines.concat().into();
     let bytes: Vec<_> = (0..whole.len()).map(|at| whole.slice(at..=at)).collect();
     let schedule = Schedule::new(Pace::Every(gap), &(0..bytes.len()), 1);
-    Plan { schedule, ..Plan::pieces(bytes) }
+    Plan { schedule, headers: plan.headers, ..Plan::pieces(bytes) }
 }
 
 /// What the upstream says with a gRPC status number.

@@ -49,6 +49,13 @@ impl ChatBody {
         block[..end].trim()
     }
 
+    /// The `ID` of the last `[[id=ID]]` in the message: the mark by which a test knows its own call again.
+    pub(crate) fn mark(&self) -> Option<&str> {
+        let (_, rest) = self.message.rsplit_once("[[id=")?;
+        let (id, _) = rest.split_once("]]")?;
+        (!id.is_empty()).then_some(id)
+    }
+
     /// Whether the mode shows its thinking.
     pub(crate) fn thinks(&self) -> bool {
         ["THINKING", "EXPERT", "HEAVY"].iter().any(|mode| self.model_mode.contains(mode))
@@ -100,6 +107,15 @@ mod tests {
         assert_eq!(body("[user]: Look it up\n\n[assistant]: {}\n\n[tool call_1]: 4").prompt(), "Look it up");
         assert_eq!(body("Waves --mode=custom").prompt(), "Waves");
         assert_eq!(body("what is [user]: for?").prompt(), "what is [user]: for?");
+    }
+
+    #[test]
+    fn a_mark_is_found_wherever_it_stands() {
+        assert_eq!(body("Generate an image: a kite [[id=job 7]]\n\nAspect ratio: 1:1").mark(), Some("job 7"));
+        assert_eq!(body("[user]: [[id=1]]\n\n[assistant]: no\n\n[user]: [[id=2]]").mark(), Some("2"));
+        for message in ["a kite", "[[id=", "[[id=]]", "[[id=x]"] {
+            assert_eq!(body(message).mark(), None, "{message}");
+        }
     }
 
     #[test]

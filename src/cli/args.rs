@@ -71,8 +71,12 @@ pub(crate) struct Flags {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the gateway (the default)
+    /// Run the gateway (the default): API and workers in one process
     Serve,
+    /// Run the API alone; jobs are for processes that run `worker`
+    Api,
+    /// Run the workers alone; any number of them share work through Redis
+    Worker,
     /// Run the gateway against a simulated upstream, with a temporary data directory
     Demo {
         /// End after the show instead of serving on

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
+use futures_util::future::BoxFuture;
 use grok2api::accounts::{self, Template};
-use grok2api::house::House;
+use grok2api::house::{House, Role};
 use grok2api_config::{StartUp, Tier};
 use grok2api_gateway::Gateway;
 use grok2api_gateway::settings_store::SettingsStore;
@@ -155,7 +156,12 @@ impl TestAppBuilder {
         self.try_start().await.unwrap_or_else(|error| panic!("the test app cannot be started: {error:#}"))
     }
 
-    async fn try_start(self) -> Result<TestApp> {
+    /// Boxed, so that the type of a test's future does not hold the whole house.
+    fn try_start(self) -> BoxFuture<'static, Result<TestApp>> {
+        Box::pin(self.begin())
+    }
+
+    async fn begin(self) -> Result<TestApp> {
         let sim = self.sim.start("127.0.0.1:0").await?;
         let folder = tempfile::tempdir()?;
         let mut startup = StartUp { data_dir: folder.path().join("data"), ..StartUp::default() };
@@ -176,7 +182,7 @@ impl TestAppBuilder {
         let stop = CancellationToken::new();
         let gateway = house.gateway.clone();
         let settings = std::sync::Arc::clone(&house.store.settings);
-        let serving = tokio::spawn(house.serve(listener, stop.clone()));
+        let serving = tokio::spawn(house.serve(Some(listener), Role::All, stop.clone()));
         Ok(TestApp { sim, url, gateway, settings, folder, stop, serving })
     }
 }

@@ -3,6 +3,8 @@
 mod app;
 mod client;
 pub mod fixture;
+pub mod fleet;
+pub mod ledger;
 
 pub use app::{TestApp, TestAppBuilder};
 pub use client::{Answer, ChatEvents, Client, http};

@@ -57,7 +57,7 @@ async fn conforms(script: impl Future<Output = Result<Command>>) {
     if let Err(error) = ended {
         panic!("{error:#}");
     }
-    assert_eq!(uploads, 1, "the picture of the script was uploaded once");
+    assert_eq!(uploads, 3, "pictures of a chat, an edit and a video, each uploaded once");
 }
 
 async fn gateways() -> Vec<(&'static str, TestApp)> {

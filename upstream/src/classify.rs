@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::client_message::client_message;
 use crate::codec::lenient::{self, Number, Present, Text};
-use crate::error::{AccountEffect, ErrorKind, UpstreamError};
+use crate::error::{AccountEffect, Delivery, ErrorKind, UpstreamError};
 
 /// How much of a body is looked at for tell-tale words.
 const LOOKED_AT_BYTES: usize = 4 * 1024;
@@ -81,7 +81,8 @@ impl Signs<'_> {
             (_, _) => client_message(self.error.message.as_str()),
         };
         let message = message.unwrap_or_else(|| self.default_message(kind, account));
-        UpstreamError { kind, account, message, upstream_code: self.error.code.0, retry_after: None }
+        let delivery = self.status.map_or(Delivery::Answered, Delivery::of_status);
+        UpstreamError { kind, account, message, upstream_code: self.error.code.0, retry_after: None, delivery }
     }
 
     /// The rows of §6.2 in their order, save that a cause given by name outranks a mere status.
@@ -140,6 +141,7 @@ impl Signs<'_> {
             ErrorKind::ContentModerated => "upstream refused the content".to_owned(),
             ErrorKind::ModelUnavailable => "upstream does not offer this model to the account".to_owned(),
             ErrorKind::Error
+            | ErrorKind::NotFound
             | ErrorKind::Unreachable
             | ErrorKind::Timeout
             | ErrorKind::Empty

@@ -74,18 +74,16 @@ impl Collector {
         trim_reasoning(&self.reasoning)
     }
 
-    /// The answer's text followed by its pictures and videos as Markdown, one a line.
+    /// The answer's text followed by the lines that show its pictures and videos.
     ///
-    /// `public_url` gives the address under which a client finds the file at a path of the asset host.
-    pub fn rendered(&self, mut public_url: impl FnMut(&str) -> String) -> String {
+    /// `line` gives that of the file at a path of the asset host; without one, the file is left out.
+    pub fn with_media(&self, line: impl FnMut(&String) -> Option<String>) -> String {
         let mut rendered = self.content().to_owned();
-        let images = self.images.iter().map(|path| (image_markdown as fn(&str) -> String, path));
-        let videos = self.videos.iter().map(|path| (video_markup as fn(&str) -> String, path));
-        for (markup, path) in images.chain(videos) {
+        for line in self.images.iter().chain(&self.videos).filter_map(line) {
             if !rendered.is_empty() {
                 rendered.push('\n');
             }
-            rendered.push_str(&markup(&public_url(path)));
+            rendered.push_str(&line);
         }
         rendered
     }
@@ -127,12 +125,16 @@ mod tests {
     #[test]
     fn r16_media_follow_the_text_one_a_line() {
         let media = [ChatEvent::Image("a/1.jpg"), ChatEvent::Image("a/2.jpg"), ChatEvent::Video("a/v.mp4")];
-        let url = |path: &str| format!("https://gateway.example/{path}");
+        let line = |path: &String| {
+            let url = format!("https://gateway.example/{path}");
+            Some(if path.ends_with("mp4") { video_markup(&url) } else { image_markdown(&url) })
+        };
         let expected = "![Generated Image](https://gateway.example/a/1.jpg)\n\
             ![Generated Image](https://gateway.example/a/2.jpg)\n\
             <video src=\"https://gateway.example/a/v.mp4\" controls=\"controls\"></video>";
-        assert_eq!(collected(&media).rendered(url), expected);
+        assert_eq!(collected(&media).with_media(line), expected);
+        assert_eq!(collected(&media).with_media(|_| None), "");
         let with_text = [&[ChatEvent::Text("Here.\n")], &media[..]].concat();
-        assert_eq!(collected(&with_text).rendered(url), format!("Here.\n{expected}"));
+        assert_eq!(collected(&with_text).with_media(line), format!("Here.\n{expected}"));
     }
 }

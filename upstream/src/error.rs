@@ -18,6 +18,19 @@ pub struct UpstreamError {
     pub upstream_code: Option<i64>,
     /// How long the upstream asks us to wait.
     pub retry_after: Option<Duration>,
+    /// How far the request had come.
+    pub delivery: Delivery,
+}
+
+/// Whether a request that failed may have been taken up by the upstream: what a call that costs something turns on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// It was not: it never left, or was refused with an HTTP status of the 400s.
+    NotAccepted,
+    /// Nobody knows: it may have left, and no word came back.
+    Unknown,
+    /// The upstream has answered, with a status of the 500s or with an answer that came to nothing.
+    Answered,
 }
 
 /// Kinds of trouble, after protocol page "grok-web" §6.2.
@@ -39,6 +52,8 @@ pub enum ErrorKind {
     ModelUnavailable,
     /// Any other answer that is not a success.
     Error,
+    /// There is no such file. The asset host says so of a new one, too, for its first moments.
+    NotFound,
     /// No connection could be made.
     Unreachable,
     /// A time limit passed.
@@ -91,6 +106,7 @@ impl ErrorKind {
             Self::ContentModerated => "content_moderated",
             Self::ModelUnavailable => "model_unavailable",
             Self::Error => "upstream_error",
+            Self::NotFound => "upstream_not_found",
             Self::Unreachable => "upstream_unreachable",
             Self::Timeout => "upstream_timeout",
             Self::Empty => "upstream_empty",
@@ -110,6 +126,7 @@ impl ErrorKind {
             Self::Overloaded
             | Self::Blocked
             | Self::Error
+            | Self::NotFound
             | Self::Unreachable
             | Self::Timeout
             | Self::Empty
@@ -129,6 +146,7 @@ impl ErrorKind {
             Self::AccountInvalid
             | Self::Blocked
             | Self::Error
+            | Self::NotFound
             | Self::Unreachable
             | Self::Empty
             | Self::NotStream
@@ -145,6 +163,7 @@ impl ErrorKind {
             | Self::Overloaded
             | Self::Blocked
             | Self::Error
+            | Self::NotFound
             | Self::Unreachable
             | Self::Timeout
             | Self::Empty
@@ -155,9 +174,22 @@ impl ErrorKind {
 }
 
 impl UpstreamError {
-    /// An error that says nothing about the account.
+    /// An error that says nothing about the account, and about the delivery what its kind says by itself.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, account: AccountEffect::None, message: message.into(), upstream_code: None, retry_after: None }
+        Self {
+            kind,
+            account: AccountEffect::None,
+            message: message.into(),
+            upstream_code: None,
+            retry_after: None,
+            delivery: Delivery::of(kind),
+        }
+    }
+
+    /// The same error, with what is known about the delivery.
+    #[must_use]
+    pub fn with_delivery(self, delivery: Delivery) -> Self {
+        Self { delivery, ..self }
     }
 
     /// Whether another account may be tried, as long as nothing of the answer was passed on.
@@ -174,7 +206,35 @@ impl UpstreamError {
             | ErrorKind::NotStream
             | ErrorKind::Interrupted => Retry::Once,
             ErrorKind::Blocked if self.account == AccountEffect::Strike => Retry::Once,
-            ErrorKind::Blocked | ErrorKind::InvalidRequest | ErrorKind::ContentModerated => Retry::No,
+            ErrorKind::Blocked | ErrorKind::InvalidRequest | ErrorKind::ContentModerated | ErrorKind::NotFound => {
+                Retry::No
+            }
         }
+    }
+}
+
+impl Delivery {
+    /// What is known when the upstream gave no status: these kinds are then found before anything leaves, those are
+    /// silence, and the rest is made of something that the upstream said.
+    fn of(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Unreachable | ErrorKind::AccountInvalid | ErrorKind::Blocked | ErrorKind::InvalidRequest => {
+                Self::NotAccepted
+            }
+            ErrorKind::Timeout | ErrorKind::Interrupted => Self::Unknown,
+            ErrorKind::RateLimited
+            | ErrorKind::Overloaded
+            | ErrorKind::ContentModerated
+            | ErrorKind::ModelUnavailable
+            | ErrorKind::Error
+            | ErrorKind::NotFound
+            | ErrorKind::Empty
+            | ErrorKind::NotStream => Self::Answered,
+        }
+    }
+
+    /// What an HTTP status says.
+    pub(crate) fn of_status(status: u16) -> Self {
+        if (400..500).contains(&status) { Self::NotAccepted } else { Self::Answered }
     }
 }

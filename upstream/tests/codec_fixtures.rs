@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use grok2api_upstream::codec::{Decoder, DecoderOptions, trim_content, trim_reasoning};
-use grok2api_upstream::collect::Collector;
+use grok2api_upstream::collect::{Collector, image_markdown, video_markup};
 use grok2api_upstream::error::UpstreamError;
 use grok2api_upstream::event::{FinishReason, SourceKind};
 use serde::Deserialize;
@@ -129,14 +129,14 @@ fn assert_content(fixture: &Fixture, answer: &Collector) {
         assert_eq!(Some(digest), expected.content_sha256, "{name}: content digest");
     }
     if let Some(rendered) = &expected.rendered_content {
-        let place = |path: &str| {
+        let line = |path: &String| {
             let among = |list: &[String]| list.iter().position(|listed| listed == path);
-            match among(&expected.images) {
-                Some(index) => format!("{{IMAGE_{index}}}"),
-                None => format!("{{VIDEO_{}}}", among(&expected.videos).unwrap()),
-            }
+            Some(match among(&expected.images) {
+                Some(index) => image_markdown(&format!("{{IMAGE_{index}}}")),
+                None => video_markup(&format!("{{VIDEO_{}}}", among(&expected.videos).unwrap())),
+            })
         };
-        assert_eq!(&answer.rendered(place), rendered, "{name}: rendered content");
+        assert_eq!(&answer.with_media(line), rendered, "{name}: rendered content");
     }
 }
 

@@ -1,13 +1,15 @@
 //! Events into the chunks of a streamed chat completion.
 
+use std::collections::VecDeque;
+
 use bytes::{BufMut, BytesMut};
-use grok2api_config::ReasoningFormat;
+use grok2api_config::{ProgressWording, ReasoningFormat};
 use grok2api_gateway::id;
-use grok2api_gateway::upstream::collect::{image_markdown, video_markup};
 use grok2api_gateway::upstream::event::{ChatEvent, EventSink, FinishReason};
 use grok2api_gateway::usage::TokenEstimate;
 
-use super::render::MediaLinks;
+/// Longest piece of a line that shows a picture, in characters: one that stands in the answer as a whole is long.
+const MEDIA_PIECE: usize = 8192;
 
 /// What stands around the text of every chunk of one answer: written once, copied per chunk.
 #[derive(Debug, Clone)]
@@ -49,8 +51,9 @@ pub(crate) struct ChunkEncoder {
     frame: Frame,
     format: ReasoningFormat,
     legacy_functions: bool,
-    links: MediaLinks,
     out: BytesMut,
+    /// A picture or video that has to be looked up before anything after it is written, and what came after it.
+    held: VecDeque<Held>,
     /// Whether the first chunk, with the role, is written.
     begun: bool,
     /// Whether content was written, so that media need a line of their own.
@@ -63,16 +66,49 @@ pub(crate) struct ChunkEncoder {
     pub(crate) reasoning_tokens: TokenEstimate,
     pub(crate) finish: Option<&'static str>,
     tool_calls: u32,
+    pub(crate) images: u32,
+    pub(crate) videos: u32,
+    /// Pictures and videos that could not be had.
+    missing: u32,
+}
+
+/// An event that waits for the line of a picture before it.
+#[derive(Debug)]
+enum Held {
+    Media { path: String, video: bool },
+    Text(String),
+    Reasoning(String),
+    Progress(u8),
+    Citation(String),
+    ToolCall { name: String, arguments: String },
+    Finish(FinishReason),
+}
+
+impl Held {
+    fn of(event: ChatEvent<'_>) -> Self {
+        match event {
+            ChatEvent::Text(text) => Self::Text(text.to_owned()),
+            ChatEvent::Reasoning(text) => Self::Reasoning(text.to_owned()),
+            ChatEvent::Source(source) => Self::Citation(source.url.to_owned()),
+            ChatEvent::Image(path) => Self::Media { path: path.to_owned(), video: false },
+            ChatEvent::Video(path) => Self::Media { path: path.to_owned(), video: true },
+            ChatEvent::VideoProgress(percent) => Self::Progress(percent),
+            ChatEvent::ToolCall(call) => {
+                Self::ToolCall { name: call.name.to_owned(), arguments: call.arguments.to_owned() }
+            }
+            ChatEvent::Finish(reason) => Self::Finish(reason),
+        }
+    }
 }
 
 impl ChunkEncoder {
-    pub(crate) fn new(frame: Frame, format: ReasoningFormat, legacy_functions: bool, links: MediaLinks) -> Self {
+    pub(crate) fn new(frame: Frame, format: ReasoningFormat, legacy_functions: bool) -> Self {
         Self {
             frame,
             format,
             legacy_functions,
-            links,
             out: BytesMut::new(),
+            held: VecDeque::new(),
             begun: false,
             content: false,
             reasoning: false,
@@ -82,6 +118,9 @@ impl ChunkEncoder {
             reasoning_tokens: TokenEstimate::default(),
             finish: None,
             tool_calls: 0,
+            images: 0,
+            videos: 0,
+            missing: 0,
         }
     }
 
@@ -167,20 +206,62 @@ impl ChunkEncoder {
     }
 
     /// Progress of a video is shown where reasoning is, but counts as none (rule R13).
-    fn progress(&mut self, percent: u8) {
+    pub(crate) fn progress(&mut self, text: &str) {
         let counted = self.reasoning_tokens;
-        self.reasoning(&format!("视频已生成{percent}%\n"));
+        self.reasoning(text);
         self.reasoning_tokens = counted;
     }
 
-    fn media(&mut self, line: &str) {
+    /// Writes the line of a picture or video, on a line of its own.
+    pub(crate) fn media(&mut self, line: &str) {
         self.close_think();
-        if self.content {
-            self.content_text(&format!("\n{line}"));
-        } else {
-            self.content = true;
-            self.content_text(line);
+        let mut line = if self.content { format!("\n{line}") } else { line.to_owned() };
+        self.content = true;
+        while line.len() > MEDIA_PIECE {
+            // Long lines are base64, which is cut anywhere.
+            let at = (0..=MEDIA_PIECE).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(line.len());
+            let rest = line.split_off(at);
+            self.content_text(&line);
+            line = rest;
         }
+        self.content_text(&line);
+    }
+
+    /// The picture or video, by its path on the asset host, whose line has to come next.
+    pub(crate) fn wanted(&self) -> Option<&str> {
+        match self.held.front() {
+            Some(Held::Media { path, .. }) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The line of what was [wanted](Self::wanted), or that there is none; writes what waited for it.
+    pub(crate) fn supply(&mut self, line: Option<&str>) {
+        if let Some(Held::Media { video, .. }) = self.held.pop_front() {
+            match line {
+                Some(line) => {
+                    *(if video { &mut self.videos } else { &mut self.images }) += 1;
+                    self.media(line);
+                }
+                None => self.missing += 1,
+            }
+        }
+        while !matches!(self.held.front(), None | Some(Held::Media { .. })) {
+            match self.held.pop_front() {
+                Some(Held::Text(text)) => self.text(&text),
+                Some(Held::Reasoning(text)) => self.reasoning(&text),
+                Some(Held::Progress(percent)) => self.progress(&percent_text(percent)),
+                Some(Held::Citation(url)) => self.citations.push(url),
+                Some(Held::ToolCall { name, arguments }) => self.tool_call(&name, &arguments),
+                Some(Held::Finish(reason)) => self.finish(reason),
+                Some(Held::Media { .. }) | None => {}
+            }
+        }
+    }
+
+    /// Whether all that the answer was to show could not be had.
+    pub(crate) fn shows_nothing(&self) -> bool {
+        self.missing > 0 && !self.content
     }
 
     fn tool_call(&mut self, name: &str, arguments: &str) {
@@ -231,6 +312,10 @@ impl ChunkEncoder {
     }
 }
 
+fn percent_text(percent: u8) -> String {
+    super::film::progress_text(ProgressWording::Plain, i32::from(percent))
+}
+
 /// The word OpenAI clients know.
 pub(crate) fn finish_reason(reason: FinishReason, legacy_functions: bool) -> &'static str {
     match reason {
@@ -243,19 +328,16 @@ pub(crate) fn finish_reason(reason: FinishReason, legacy_functions: bool) -> &'s
 
 impl EventSink for ChunkEncoder {
     fn event(&mut self, event: ChatEvent<'_>) {
+        if !self.held.is_empty() {
+            self.held.push_back(Held::of(event));
+            return;
+        }
         match event {
             ChatEvent::Text(text) => self.text(text),
             ChatEvent::Reasoning(text) => self.reasoning(text),
             ChatEvent::Source(source) => self.citations.push(source.url.to_owned()),
-            ChatEvent::Image(path) => {
-                let line = image_markdown(&self.links.of(path));
-                self.media(&line);
-            }
-            ChatEvent::Video(path) => {
-                let line = video_markup(&self.links.of(path));
-                self.media(&line);
-            }
-            ChatEvent::VideoProgress(percent) => self.progress(percent),
+            ChatEvent::Image(_) | ChatEvent::Video(_) => self.held.push_back(Held::of(event)),
+            ChatEvent::VideoProgress(percent) => self.progress(&percent_text(percent)),
             ChatEvent::ToolCall(call) => self.tool_call(call.name, call.arguments),
             ChatEvent::Finish(reason) => self.finish(reason),
         }
@@ -273,9 +355,13 @@ mod tests {
 
     fn encode(format: ReasoningFormat, events: &[ChatEvent<'_>]) -> String {
         let frame = Frame::new("chatcmpl-1", 7, "grok-4", 0, false);
-        let mut encoder = ChunkEncoder::new(frame, format, false, MediaLinks::new("http://h"));
+        let mut encoder = ChunkEncoder::new(frame, format, false);
         for event in events {
             encoder.event(*event);
+        }
+        while let Some(path) = encoder.wanted() {
+            let line = (path != "missing").then(|| format!("![{path}]"));
+            encoder.supply(line.as_deref());
         }
         String::from_utf8_lossy(&encoder.out).into_owned()
     }
@@ -318,10 +404,38 @@ mod tests {
             &[
                 ChatEvent::Reasoning("quiet"),
                 ChatEvent::Text("Here:"),
-                ChatEvent::Image("users/a/image.jpg"),
+                ChatEvent::Image("a.jpg"),
+                ChatEvent::Image("missing"),
+                ChatEvent::Text("And"),
+                ChatEvent::Image("b.jpg"),
                 ChatEvent::Finish(FinishReason::Stop),
             ],
         );
-        assert_eq!(deltas(&text)[2], r#"{"content":"\n![Generated Image](http://h/images/users-a-image.jpg)"}"#);
+        assert_eq!(
+            deltas(&text)[1..],
+            [
+                r#"{"content":"Here:"}"#,
+                r#"{"content":"\n![a.jpg]"}"#,
+                r#"{"content":"And"}"#,
+                r#"{"content":"\n![b.jpg]"}"#,
+                "{}"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_picture_that_stands_in_the_answer_as_a_whole_comes_in_pieces() {
+        let frame = Frame::new("chatcmpl-1", 7, "grok-4", 0, false);
+        let mut encoder = ChunkEncoder::new(frame, ReasoningFormat::Hidden, false);
+        let line = "x".repeat(2 * MEDIA_PIECE + 10);
+        encoder.media(&line);
+        let text = String::from_utf8_lossy(&encoder.out).into_owned();
+        let contents: Vec<String> = deltas(&text)[1..]
+            .iter()
+            .map(|delta| serde_json::from_str::<serde_json::Value>(delta).unwrap_or_default())
+            .map(|delta| delta["content"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        assert_eq!(contents.iter().map(String::len).collect::<Vec<_>>(), [MEDIA_PIECE, MEDIA_PIECE, 10]);
+        assert_eq!(contents.concat(), line);
     }
 }

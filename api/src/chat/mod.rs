@@ -1,7 +1,8 @@
 //! `POST /v1/chat/completions`.
 
+mod desk;
 mod encode;
-mod render;
+mod film;
 mod report;
 pub(crate) mod request;
 pub(crate) mod response;
@@ -37,9 +38,9 @@ impl ChatApi {
         &self,
         state: Data<&AppState>,
         request: &Request,
-        _key: ClientKey,
+        key: ClientKey,
         body: JsonBody<CreateChatCompletion>,
     ) -> Result<ChatAnswer, ApiError> {
-        serve::serve(state.0, request, body.0).await
+        serve::serve(state.0, request, key, body.0).await
     }
 }

@@ -7,19 +7,24 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use grok2api_entity::failure::Code;
 use grok2api_gateway::{Alarm, ChatStream, Relay, Step};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::desk::Desk;
 use super::encode::ChunkEncoder;
-use super::report::{Outcome, Report};
+use super::report::{Delivered, Outcome, Report};
 use super::response::Usage;
 use crate::error::ApiError;
 
 /// Silence after which a comment keeps the connection alive.
-const PING_AFTER: Duration = Duration::from_secs(15);
-const PING: &[u8] = b": ping\n\n";
-const DONE: &[u8] = b"data: [DONE]\n\n";
+pub(super) const PING_AFTER: Duration = Duration::from_secs(15);
+/// What a client is told when all pictures of an answer are lost.
+pub(super) const NOTHING: &str = "The pictures were drawn, but their files could not be fetched or stored.";
+pub(super) const PING: &[u8] = b": ping\n\n";
+pub(super) const DONE: &[u8] = b"data: [DONE]\n\n";
 /// Frames that follow each other faster than this are a burst: what else is there is gathered before writing.
 const BURST: Duration = Duration::from_millis(1);
 /// Turns of the run queue without anything new after which a burst is written.
@@ -40,6 +45,17 @@ pub(crate) struct Ending {
     pub(crate) discarded_tokens: u64,
 }
 
+impl Ending {
+    /// Writes the chunk with the usage, if the client asked for it.
+    pub(super) fn put_usage(&mut self, out: &mut BytesMut, completion_tokens: u64, reasoning_tokens: u64) {
+        let Some(head) = self.usage_head.take() else { return };
+        let usage = Usage::estimated(self.prompt_tokens, completion_tokens, reasoning_tokens);
+        out.extend_from_slice(head.as_bytes());
+        out.extend_from_slice(&serde_json::to_vec(&usage).unwrap_or_default());
+        out.extend_from_slice(b"}\n\n");
+    }
+}
+
 /// A streamed answer of one or more choices.
 pub(crate) struct SseBody {
     /// A body is polled again after each write, for nothing most of the time.
@@ -49,11 +65,13 @@ pub(crate) struct SseBody {
 
 struct Events {
     choices: Vec<Option<ChatStream<ChunkEncoder>>>,
+    /// For each choice, the line of a picture or video that its text has come to.
+    lines: Vec<Option<BoxFuture<'static, Option<String>>>>,
+    desk: Desk,
     running: usize,
     ending: Ending,
     out: BytesMut,
-    completion_tokens: u64,
-    reasoning_tokens: u64,
+    delivered: Delivered,
     last_frame: Instant,
     gathered: u8,
     last_write: Instant,
@@ -102,17 +120,19 @@ impl SseBody {
     pub(crate) fn new(
         choices: Vec<ChatStream<ChunkEncoder>>,
         ending: Ending,
+        desk: Desk,
         cut_off: CancellationToken,
         report: Report,
     ) -> Self {
         let now = Instant::now();
         let events = Events {
             running: choices.len(),
+            lines: choices.iter().map(|_| None).collect(),
+            desk,
             choices: choices.into_iter().map(Some).collect(),
             out: BytesMut::new(),
-            completion_tokens: ending.discarded_tokens,
+            delivered: Delivered { completion_tokens: ending.discarded_tokens, ..Delivered::default() },
             ending,
-            reasoning_tokens: 0,
             last_frame: now - BURST,
             gathered: 0,
             last_write: now,
@@ -150,6 +170,11 @@ impl Events {
         let mut found = Found::Nothing;
         for at in 0..self.choices.len() {
             let Some(stream) = &mut self.choices[at] else { continue };
+            if let Some(line) = &mut self.lines[at] {
+                let Poll::Ready(line) = line.as_mut().poll(cx) else { continue };
+                self.lines[at] = None;
+                stream.sink_mut().supply(line.as_deref());
+            }
             let mut polled = stream.poll_step(cx);
             stream.sink_mut().drain_into(&mut self.out);
             if polled.is_ready() && found == Found::Nothing {
@@ -163,17 +188,36 @@ impl Events {
                 && matches!(polled, Poll::Ready(Ok(Step::More)))
                 && pieces < GATHER_PIECES
                 && self.out.len() < GATHER_BYTES
+                && stream.sink_mut().wanted().is_none()
             {
                 polled = stream.poll_step(cx);
                 stream.sink_mut().drain_into(&mut self.out);
                 pieces += 1;
             }
+            if let Some(path) = stream.sink_mut().wanted() {
+                // The answer goes on when its line is there.
+                let (desk, path, account) = (self.desk.clone(), path.to_owned(), stream.facts().account);
+                self.lines[at] = Some(Box::pin(async move { desk.line(&path, account).await }));
+                if found == Found::Nothing {
+                    found = Found::Burst;
+                }
+                if !matches!(polled, Poll::Ready(Err(_))) {
+                    continue;
+                }
+            }
             match polled {
                 Poll::Pending | Poll::Ready(Ok(Step::More)) => {}
+                Poll::Ready(Ok(Step::Finished)) if stream.sink_mut().shows_nothing() => {
+                    let error = crate::failure::error(Code::MediaUnavailable, Some(NOTHING));
+                    self.report.outcome = Outcome::Failed(error.label);
+                    self.fail(&error);
+                    return found;
+                }
                 Poll::Ready(Ok(Step::Finished)) => self.close(at),
                 Poll::Ready(Err(error)) => {
-                    self.report.outcome = Outcome::Failed(error.kind.as_str());
-                    self.fail(&error.into());
+                    let error = ApiError::from(error);
+                    self.report.outcome = Outcome::Failed(error.label);
+                    self.fail(&error);
                     return found;
                 }
             }
@@ -188,8 +232,11 @@ impl Events {
     fn close(&mut self, at: usize) {
         let Some(mut stream) = self.choices[at].take() else { return };
         let encoder = stream.sink_mut();
-        self.reasoning_tokens += encoder.reasoning_tokens.tokens();
-        self.completion_tokens += encoder.content_tokens.tokens() + encoder.reasoning_tokens.tokens();
+        let reasoning_tokens = encoder.reasoning_tokens.tokens();
+        self.delivered.reasoning_tokens += reasoning_tokens;
+        self.delivered.completion_tokens += encoder.content_tokens.tokens() + reasoning_tokens;
+        self.delivered.images += encoder.images;
+        self.delivered.videos += encoder.videos;
         self.report.finish = encoder.finish;
         self.running -= 1;
     }
@@ -197,12 +244,8 @@ impl Events {
     fn complete(&mut self) {
         self.over = true;
         self.report.outcome = Outcome::Completed;
-        if let Some(head) = self.ending.usage_head.take() {
-            let usage = Usage::estimated(self.ending.prompt_tokens, self.completion_tokens, self.reasoning_tokens);
-            self.out.extend_from_slice(head.as_bytes());
-            self.out.extend_from_slice(&serde_json::to_vec(&usage).unwrap_or_default());
-            self.out.extend_from_slice(b"}\n\n");
-        }
+        let delivered = self.delivered;
+        self.ending.put_usage(&mut self.out, delivered.completion_tokens, delivered.reasoning_tokens);
         self.out.extend_from_slice(DONE);
     }
 
@@ -273,7 +316,7 @@ impl Drop for Events {
         for at in 0..self.choices.len() {
             self.close(at);
         }
-        self.report.completion_tokens = self.completion_tokens;
+        self.report.delivered = self.delivered;
     }
 }
 

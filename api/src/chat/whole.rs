@@ -1,13 +1,20 @@
 //! A collected answer as one chat completion.
 
+use std::collections::HashMap;
+
+use futures_util::future::join_all;
 use grok2api_config::ReasoningFormat;
+use grok2api_entity::failure::Code;
 use grok2api_gateway::upstream::event::FinishReason;
 use grok2api_gateway::usage::TokenEstimate;
 use grok2api_gateway::{Answer, id};
 
+use super::desk::Desk;
 use super::encode::finish_reason;
-use super::render::MediaLinks;
 use super::response::{AssistantMessage, Choice, FunctionCallOut, ToolCallOut};
+use super::sse::NOTHING;
+use crate::error::ApiError;
+use crate::failure;
 
 /// Estimated tokens of one answer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,11 +29,11 @@ pub(crate) fn choice(
     answer: &Answer,
     format: ReasoningFormat,
     legacy_functions: bool,
-    links: &MediaLinks,
+    shown: &HashMap<String, String>,
 ) -> (Choice, Tokens) {
     let collected = &answer.collected;
     let reasoning = collected.reasoning();
-    let content = answer.json.clone().unwrap_or_else(|| collected.rendered(|path| links.of(path)));
+    let content = answer.json.clone().unwrap_or_else(|| collected.with_media(|path| shown.get(path).cloned()));
     let calls: Vec<FunctionCallOut> = collected
         .tool_calls
         .iter()
@@ -54,6 +61,40 @@ pub(crate) fn choice(
     };
     let finish_reason = finish_reason(collected.finish.unwrap_or(FinishReason::Stop), legacy_functions);
     (Choice { index, message, logprobs: None, finish_reason }, tokens)
+}
+
+/// Looks up the pictures and videos of an answer: the line that shows each, by its path on the asset host. Those that
+/// cannot be had are left out of the answer.
+///
+/// # Errors
+/// Nothing would be left of it.
+pub(crate) async fn show_media(answer: &mut Answer, desk: &Desk) -> Result<HashMap<String, String>, ApiError> {
+    let account = answer.facts.account;
+    let collected = &mut answer.collected;
+    let paths: Vec<String> = collected.images.iter().chain(&collected.videos).cloned().collect();
+    let lines = join_all(paths.iter().map(|path| desk.line(path, account))).await;
+    let shown: HashMap<String, String> =
+        paths.iter().cloned().zip(lines).filter_map(|(path, line)| Some((path, line?))).collect();
+    collected.images.retain(|path| shown.contains_key(path));
+    collected.videos.retain(|path| shown.contains_key(path));
+    if shown.is_empty() && !paths.is_empty() && collected.content().is_empty() {
+        return Err(failure::error(Code::MediaUnavailable, Some(NOTHING)));
+    }
+    Ok(shown)
+}
+
+/// A choice that is one text.
+pub(crate) fn text_choice(content: String) -> Choice {
+    let message = AssistantMessage {
+        role: "assistant",
+        content: Some(content),
+        reasoning_content: None,
+        refusal: None,
+        annotations: Vec::new(),
+        tool_calls: None,
+        function_call: None,
+    };
+    Choice { index: 0, message, logprobs: None, finish_reason: "stop" }
 }
 
 fn tool_calls(calls: Vec<FunctionCallOut>) -> Option<Vec<ToolCallOut>> {

@@ -11,7 +11,7 @@ mod report;
 
 pub(crate) use dialect::account;
 pub(crate) use options::{Dialect, Options};
-pub(crate) use report::Report;
+pub(crate) use report::{Report, Spread};
 
 use std::io::Write as _;
 use std::sync::Arc;

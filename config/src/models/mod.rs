@@ -96,7 +96,18 @@ impl Tier {
     }
 }
 
+/// Units that a turn costs in which pictures are drawn, where units are counted (protocol page "grok-web-media" §5).
+const DRAWING_COST: u32 = 4;
+
 impl ModelSpec {
+    /// Units of the budget one drawing turn costs; `None` for a model that does not draw.
+    pub fn drawing_cost(&self) -> Option<u32> {
+        // The heavy model's budget counts calls, whatever they do.
+        let counts_calls = self.rate_limit_model.ends_with("-heavy");
+        let draws = self.image && !self.video;
+        draws.then(|| if counts_calls { self.cost } else { self.cost.max(DRAWING_COST) })
+    }
+
     /// The path clients of the old gateway see as `raw_model_path`.
     pub fn raw_model_path(&self) -> String {
         let name = if self.video { &self.id } else { &self.model_name };

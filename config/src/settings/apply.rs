@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::{Settings, chat, global, grok, pool};
+use super::{Settings, chat, global, grok, image, jobs, pool, usage, video};
 use crate::spec::{Refusal, Spec, nearest};
 
 /// Changes that were refused, with the reason for each. Nothing was changed.
@@ -54,7 +54,9 @@ impl SettingsError {
 
 /// Every setting, section by section.
 pub(crate) fn specs() -> impl Iterator<Item = &'static Spec<Settings>> {
-    [global::SPECS, grok::SPECS, chat::SPECS, pool::SPECS].into_iter().flatten()
+    [global::SPECS, grok::SPECS, chat::SPECS, pool::SPECS, image::SPECS, video::SPECS, jobs::SPECS, usage::SPECS]
+        .into_iter()
+        .flatten()
 }
 
 /// The names of all settings.

@@ -6,7 +6,11 @@ mod describe;
 mod global;
 mod grok;
 mod handle;
+mod image;
+mod jobs;
 mod pool;
+mod usage;
+mod video;
 
 pub use apply::{SettingProblem, SettingValue, SettingsError};
 pub use chat::{ChatSettings, ReasoningFormat};
@@ -14,7 +18,11 @@ pub use describe::SettingInfo;
 pub use global::{GlobalSettings, ImageMode, LogLevel};
 pub use grok::GrokSettings;
 pub use handle::SettingsHandle;
+pub use image::ImageSettings;
+pub use jobs::JobSettings;
 pub use pool::{PoolSettings, Strategy};
+pub use usage::UsageSettings;
+pub use video::{ProgressWording, VideoSettings};
 
 pub(crate) use apply::{find, keys, specs};
 pub(crate) use describe::shown;
@@ -30,4 +38,12 @@ pub struct Settings {
     pub chat: ChatSettings,
     /// `[pool]`: how accounts are chosen.
     pub pool: PoolSettings,
+    /// `[image]`: how pictures are drawn.
+    pub image: ImageSettings,
+    /// `[video]`: how videos are made.
+    pub video: VideoSettings,
+    /// `[jobs]`: durable work.
+    pub jobs: JobSettings,
+    /// `[usage]`: what is kept about requests.
+    pub usage: UsageSettings,
 }

@@ -116,6 +116,21 @@ pub(crate) fn proxy_url(value: &Value) -> Result<SecretString, Refusal> {
     if !known || !bare || !named { Err(refusal) } else { Ok(SecretString::from(text)) }
 }
 
+/// What names in a shared store begin with.
+pub(crate) fn key_prefix(value: &Value) -> Result<String, Refusal> {
+    let prefix = text(value)?.trim();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
+    let fits = (1..=64).contains(&prefix.len()) && prefix.bytes().all(plain);
+    if fits { Ok(prefix.to_owned()) } else { Err(Refusal::Expected("1 to 64 letters, digits, and . _ - :")) }
+}
+
+/// The id of a model; whether the table has it is for those to see who look it up.
+pub(crate) fn model_id(value: &Value) -> Result<String, Refusal> {
+    let id = text(value)?.trim();
+    let fits = (1..=128).contains(&id.len()) && id.chars().all(|c| !c.is_control() && !c.is_whitespace());
+    if fits { Ok(id.to_owned()) } else { Err(Refusal::Expected("the id of a model")) }
+}
+
 /// Names of elements separated by commas, without blanks and repetitions.
 pub(crate) fn element_names(value: &Value) -> Result<String, Refusal> {
     let refusal = Refusal::Expected("names of elements separated by commas (letters, digits, and : . _ -)");

@@ -81,10 +81,21 @@ pub enum KeyProblem {
         /// What is wrong.
         error: ModelError,
     },
+    /// A key does not fit another one.
+    #[error("{key} must be {expected} while {because} ({origin})")]
+    Misfit {
+        /// The key.
+        key: &'static str,
+        /// What it must be.
+        expected: &'static str,
+        /// The other key and its value.
+        because: &'static str,
+        /// Where its value stands.
+        origin: Source,
+    },
     /// A storage mode that this release does not have.
     #[error(
-        "storage_mode {} ({origin}) is not offered by this release: it keeps its records in the data directory, \
-         so use storage_mode = \"file\"",
+        "storage_mode {} ({origin}) is not offered by this release: use file, postgres or mysql",
         .mode.as_str()
     )]
     StorageMode {

@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Provenance, StartUp, StorageMode, log, server, upstream};
+use super::{Provenance, StartUp, StorageMode, log, media, server, upstream, worker};
 use crate::settings::{self, shown};
 use crate::spec::{Refusal, Shape, Spec, accept};
 use crate::{Settings, models};
@@ -39,7 +39,7 @@ pub struct ConfigEntry {
 }
 
 fn startup_specs() -> impl Iterator<Item = &'static Spec<StartUp>> {
-    [SPECS, log::SPECS, server::SPECS, upstream::SPECS].into_iter().flatten()
+    [SPECS, log::SPECS, media::SPECS, server::SPECS, upstream::SPECS, worker::SPECS].into_iter().flatten()
 }
 
 /// The names of all keys.
@@ -145,7 +145,7 @@ const SPECS: &[Spec<StartUp>] = &[
     },
     Spec {
         key: "storage_mode",
-        doc: "Where records are kept; this release offers file, the database in data_dir.",
+        doc: "Where records are kept: file is the database in data_dir, postgres and mysql need database_url.",
         shape: Shape::Choice(StorageMode::NAMES),
         secret: false,
         read: |startup| json!(startup.storage_mode.as_str()),
@@ -165,11 +165,19 @@ const SPECS: &[Spec<StartUp>] = &[
     },
     Spec {
         key: "redis_url",
-        doc: "Address of the Redis server; unused in file mode.",
+        doc: "Address of the Redis server that carries jobs between processes; without it they stay in one process.",
         shape: Shape::Text,
         secret: true,
         read: |startup| exposed(startup.redis_url.as_ref()),
         write: |startup, value| accept::secret(value).map(|url| startup.redis_url = url),
+    },
+    Spec {
+        key: "redis_prefix",
+        doc: "What all keys and channels of ours in Redis begin with.",
+        shape: Shape::Text,
+        secret: false,
+        read: |startup| json!(startup.redis_prefix),
+        write: |startup, value| accept::key_prefix(value).map(|prefix| startup.redis_prefix = prefix),
     },
     Spec {
         key: "secret_key",

@@ -120,19 +120,27 @@ impl Loading {
 
     fn finish(mut self) -> Result<Loaded, ConfigError> {
         let mode = self.startup.storage_mode;
-        if mode != StorageMode::File {
+        if mode == StorageMode::Redis {
             let origin = self.provenance.of("storage_mode").clone();
             self.problems.push(KeyProblem::StorageMode { mode, origin });
+        }
+        if matches!(mode, StorageMode::Postgres | StorageMode::Mysql) && self.startup.database_url.is_none() {
+            let origin = self.provenance.of("storage_mode").clone();
+            let because = "storage_mode is postgres or mysql";
+            self.problems.push(KeyProblem::Misfit { key: "database_url", expected: "set", because, origin });
+        }
+        for (key, expected, because) in self.startup.media.misfits() {
+            let origin = self.provenance.of(key).clone();
+            self.problems.push(KeyProblem::Misfit { key, expected, because, origin });
         }
         if !self.problems.is_empty() {
             return Err(ConfigError::Invalid(self.problems));
         }
-        let addresses = [("database_url", &self.startup.database_url), ("redis_url", &self.startup.redis_url)];
-        let warnings = addresses
-            .into_iter()
-            .filter(|(_, url)| url.is_some())
-            .map(|(key, _)| Warning::Unused { key, origin: self.provenance.of(key).clone() })
-            .collect();
+        let mut warnings = Vec::new();
+        if mode == StorageMode::File && self.startup.database_url.is_some() {
+            let origin = self.provenance.of("database_url").clone();
+            warnings.push(Warning::Unused { key: "database_url", origin });
+        }
         Ok(Loaded { startup: self.startup, provenance: self.provenance, warnings })
     }
 }
@@ -258,13 +266,18 @@ mod tests {
     }
 
     #[test]
-    fn a_storage_mode_of_later_releases_is_refused_in_plain_words() {
-        let machine = Machine::new().set("STORAGE_MODE", "mysql").set("DATABASE_URL", "mysql://u:canary-1@h/d");
+    fn a_storage_mode_is_known_and_has_what_it_needs() {
         assert_eq!(
-            machine.error(),
-            "storage_mode mysql (environment variable STORAGE_MODE) is not offered by this release: it keeps its \
-             records in the data directory, so use storage_mode = \"file\""
+            Machine::new().set("STORAGE_MODE", "redis").error(),
+            "storage_mode redis (environment variable STORAGE_MODE) is not offered by this release: use file, postgres \
+             or mysql"
         );
+        assert_eq!(
+            Machine::new().set("STORAGE_MODE", "mysql").error(),
+            "database_url must be set while storage_mode is postgres or mysql (environment variable STORAGE_MODE)"
+        );
+        let mysql = Machine::new().set("STORAGE_MODE", "mysql").set("DATABASE_URL", "mysql://u:canary-1@h/d");
+        assert_eq!(mysql.load().unwrap().startup.storage_mode, StorageMode::Mysql);
         let loaded = Machine::new().set("DATABASE_URL", "mysql://u:canary-1@h/d").load().unwrap();
         assert_eq!(
             loaded.warnings[0].to_string(),

@@ -6,10 +6,12 @@ mod keys;
 mod layer;
 mod load;
 mod log;
+mod media;
 mod server;
 mod source;
 mod surroundings;
 mod upstream;
+mod worker;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -20,10 +22,12 @@ pub use error::{ConfigError, KeyProblem};
 pub use keys::ConfigEntry;
 pub use load::{Loaded, StartUpFlags, Warning};
 pub use log::{LogConfig, LogFormat};
+pub use media::{MediaConfig, MediaStore, S3Config};
 pub use server::ServerConfig;
 pub use source::{Provenance, Source};
 pub use surroundings::Surroundings;
 pub use upstream::{FetchConfig, UpstreamConfig};
+pub use worker::WorkerConfig;
 
 use crate::{ModelSpec, Settings};
 
@@ -38,8 +42,10 @@ pub struct StartUp {
     pub storage_mode: StorageMode,
     /// Address of the database server; unused in `file` mode.
     pub database_url: Option<SecretString>,
-    /// Address of the Redis server; unused in `file` mode.
+    /// Address of the Redis server that carries jobs between processes; `None` keeps them in one process.
     pub redis_url: Option<SecretString>,
+    /// What all keys and channels of ours in Redis begin with. Default `grok2api`.
+    pub redis_prefix: String,
     /// Master key that seals stored secrets; `None` means the file `secret.key` in `data_dir`.
     pub secret_key: Option<SecretString>,
     /// Former master keys whose data must stay readable, newest first.
@@ -50,6 +56,10 @@ pub struct StartUp {
     pub server: ServerConfig,
     /// How we reach Grok.
     pub upstream: UpstreamConfig,
+    /// How many jobs a process works on.
+    pub worker: WorkerConfig,
+    /// Where generated pictures and videos lie.
+    pub media: MediaConfig,
     /// Changed and added rows of the model table.
     pub models: Vec<ModelSpec>,
     /// What the runtime settings are before anything is stored.
@@ -77,11 +87,14 @@ impl Default for StartUp {
             storage_mode: StorageMode::File,
             database_url: None,
             redis_url: None,
+            redis_prefix: "grok2api".to_owned(),
             secret_key: None,
             secret_keys_old: Vec::new(),
             log: LogConfig::default(),
             server: ServerConfig::default(),
             upstream: UpstreamConfig::default(),
+            worker: WorkerConfig::default(),
+            media: MediaConfig::default(),
             models: Vec::new(),
             settings: Settings::default(),
         }

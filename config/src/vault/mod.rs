@@ -96,6 +96,12 @@ impl Vault {
         self.keys().map(|key| key.fingerprint(secret)).collect()
     }
 
+    /// The fingerprint of a secret under the oldest live key: it stays the same when the master key is changed, for as
+    /// long as the former one is listed.
+    pub fn lasting_fingerprint(&self, secret: &[u8]) -> String {
+        self.former.last().unwrap_or(&self.current).fingerprint(secret)
+    }
+
     /// The id of the current key: 8 hexadecimal characters, no secret.
     pub fn key_id(&self) -> &str {
         self.current.id()
@@ -192,6 +198,8 @@ mod tests {
         assert!(!after.is_current(&blob));
         assert!(after.is_current(&after.seal("t", "r", "c", b"secret").unwrap()));
         assert_eq!(after.fingerprints(b"x"), [vault(NEW, &[]).fingerprint(b"x"), before.fingerprint(b"x")]);
+        assert_eq!(after.lasting_fingerprint(b"x"), before.lasting_fingerprint(b"x"));
+        assert_ne!(after.lasting_fingerprint(b"x"), vault(NEW, &[]).lasting_fingerprint(b"x"));
     }
 
     #[test]

@@ -44,8 +44,12 @@ impl Table {
         let costs: Vec<Vec<u32>> = names
             .iter()
             .map(|name| {
-                let mut costs: Vec<u32> =
-                    models.iter().filter(|m| m.rate_limit_model == *name).map(|m| m.cost.max(1)).collect();
+                let of_budget = models.iter().filter(|m| m.rate_limit_model == *name);
+                let mut costs: Vec<u32> = of_budget
+                    .flat_map(|m| [Some(m.cost), m.drawing_cost()])
+                    .flatten()
+                    .map(|cost| cost.max(1))
+                    .collect();
                 costs.sort_unstable();
                 costs.dedup();
                 costs

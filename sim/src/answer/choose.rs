@@ -11,6 +11,7 @@ use super::rendered::Rendered;
 use super::{bench, image, search, text, thinking, video};
 use crate::directive::{BenchOrder, Directive, FixtureOrder};
 use crate::dispatch::Call;
+use crate::media_order::MediaOrder;
 use crate::pace::{Pace, Schedule};
 use crate::plan::{End, Plan};
 use crate::turn::ChatBody;
@@ -69,6 +70,24 @@ impl<'a> Kind<'a> {
         }
     }
 
+    /// Whether pictures or a video come of it, as far as the prompt tells.
+    pub(crate) fn makes_media(&self) -> bool {
+        matches!(self, Self::Video | Self::Pictures)
+    }
+
+    /// Pictures or a video, as the prompt orders them.
+    fn media(&self, turn: &ChatBody, call: &Call) -> Plan {
+        let order = MediaOrder::of(turn.prompt());
+        let render = if *self == Self::Video { video::answer } else { image::answer };
+        let rendered = render(turn, &call.account.name, call.number, &order);
+        let mut plan = Plan::answer(&rendered, order.gap.map_or(call.state.options.pace, Pace::Every));
+        plan.head_delay = order.head_delay;
+        if order.stall {
+            plan.end = End::Hang;
+        }
+        plan
+    }
+
     /// What is sent, in its time.
     ///
     /// # Errors
@@ -82,8 +101,7 @@ impl<'a> Kind<'a> {
                 ordered(&rendered, *order, pace)
             }
             Self::Say(said) => Plan::answer(&text::say(turn, said), pace),
-            Self::Video => Plan::answer(&video::answer(turn, &call.account.name, call.number), pace),
-            Self::Pictures => Plan::answer(&image::answer(turn, &call.account.name, call.number), pace),
+            Self::Video | Self::Pictures => self.media(turn, call),
             Self::Search => Plan::answer(&cached(turn, call, "search", || search::answer(turn)), pace),
             Self::Thinking => Plan::answer(&cached(turn, call, "thinking", || thinking::answer(turn)), pace),
             Self::Text => Plan::answer(&cached(turn, call, "text", || text::answer(turn)), pace),

@@ -152,7 +152,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Ends the answer here, without an end marker.
-    fn unfinished(self) -> Rendered {
+    pub(crate) fn unfinished(self) -> Rendered {
         let paced = self.paced_from..self.out.ends.len();
         Rendered::new(self.out.buffer, &self.out.ends, paced, self.stretch)
     }

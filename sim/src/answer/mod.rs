@@ -3,8 +3,8 @@
 //! | prompt | answer |
 //! |---|---|
 //! | `fixture:…`, `bench:…`, `say:…` | as ordered, see [`directive`](crate::directive) |
-//! | a call with `videoGen` | progress lines and a video |
-//! | draw, paint, 画 … and drawing allowed | two pictures; one when a picture was attached |
+//! | a call with `videoGen` | progress lines and a video, as `media:…` orders them (see `media_order`) |
+//! | draw, paint, 画 … and drawing allowed | two pictures; one when a picture was attached; or as `media:…` orders them |
 //! | search, news, 搜索, 新闻 … and search allowed | search cards, results, an answer with a citation |
 //! | think, why, 思考, 为什么 … on a thinking model; anything on the heavy one | thinking, then an answer |
 //! | anything else | a friendly text, in Chinese if the prompt has Chinese characters |

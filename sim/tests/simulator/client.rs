@@ -123,6 +123,13 @@ impl Client {
         Some(chunk)
     }
 
+    /// So many bytes of a body.
+    pub(crate) async fn take(&mut self, bytes: usize) -> Vec<u8> {
+        let mut taken = vec![0; bytes];
+        timeout(LIMIT, self.socket.read_exact(&mut taken)).await.unwrap().unwrap();
+        taken
+    }
+
     /// Whether nothing at all comes within a time.
     pub(crate) async fn is_silent(&mut self, time: Duration) -> bool {
         timeout(time, self.socket.read_u8()).await.is_err()
@@ -132,8 +139,12 @@ impl Client {
         let (status, headers) = self.head().await.expect("a head");
         let mut reply = Reply { status, headers, chunks: Vec::new(), complete: true };
         if let Some((_, length)) = reply.headers.split_once("content-length: ") {
-            let mut body = vec![0; length.lines().next().unwrap().parse().unwrap()];
-            timeout(LIMIT, self.socket.read_exact(&mut body)).await.unwrap().unwrap();
+            let length: u64 = length.lines().next().unwrap().parse().unwrap();
+            let mut body = Vec::new();
+            let mut rest = (&mut self.socket).take(length);
+            // A reset connection ends a body as well as a closed one.
+            let _ = timeout(LIMIT, rest.read_to_end(&mut body)).await.unwrap();
+            reply.complete = body.len() as u64 == length;
             reply.chunks.push(body);
             return reply;
         }

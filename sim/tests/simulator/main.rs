@@ -5,3 +5,5 @@ mod accounts;
 mod answers;
 mod client;
 mod faults;
+mod ledger;
+mod media;

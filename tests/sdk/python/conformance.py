@@ -3,9 +3,12 @@
 Run by `cargo nextest run --workspace --test sdk`, which starts the gateways and names them in the environment.
 """
 
+import base64
 import json
 import os
 import unittest
+import urllib.request
+import warnings
 
 import openai
 from openai import Omit, OpenAI
@@ -158,6 +161,95 @@ class Tools(unittest.TestCase):
     def test_result_without_a_call(self):
         with self.assertRaises(openai.BadRequestError):
             chat(messages=[{"role": "tool", "tool_call_id": "call_none", "content": "12:00"}], tools=[CLOCK])
+
+
+class Images(unittest.TestCase):
+    def test_generate_links(self):
+        answer = client().images.generate(prompt="a red kite", n=2, size="1024x1024")
+        self.assertEqual(len(answer.data), 2)
+        self.assertTrue(all(picture.url and picture.b64_json is None for picture in answer.data))
+        self.assertEqual((answer.output_format, answer.size), ("jpeg", "1024x1024"))
+        self.assertEqual(answer.usage.total_tokens, answer.usage.input_tokens + answer.usage.output_tokens)
+        with urllib.request.urlopen(answer.data[0].url, timeout=30) as picture:
+            self.assertEqual(picture.headers["content-type"], "image/jpeg")
+            self.assertTrue(picture.read().startswith(b"\xff\xd8\xff"))
+
+    def test_generate_base64(self):
+        answer = client().images.generate(prompt="a red kite", response_format="b64_json")
+        [picture] = answer.data
+        self.assertIsNone(picture.url)
+        self.assertTrue(base64.b64decode(picture.b64_json, validate=True).startswith(b"\xff\xd8\xff"))
+
+    def test_streamed(self):
+        events = list(client().images.generate(prompt="a red kite", stream=True, partial_images=1))
+        self.assertEqual([event.type for event in events], ["image_generation.completed"])
+        self.assertTrue(base64.b64decode(events[0].b64_json, validate=True).startswith(b"\xff\xd8\xff"))
+        self.assertGreater(events[0].usage.total_tokens, 0)
+
+    def test_edit(self):
+        picture = base64.b64decode(PIXEL.partition(",")[2])
+        answer = client().images.edit(image=("pixel.png", picture, "image/png"), prompt="Paint it blue")
+        self.assertTrue(answer.data[0].url)
+
+    def test_safe_repetition(self):
+        repeat = {"extra_headers": {"Idempotency-Key": "python-images"}}
+        first = client().images.generate(prompt="a red kite", **repeat)
+        self.assertEqual(client().images.generate(prompt="a red kite", **repeat).data, first.data)
+        with self.assertRaises(openai.UnprocessableEntityError) as caught:
+            client().images.generate(prompt="a blue kite", **repeat)
+        self.assertEqual(caught.exception.code, "idempotency_key_reused")
+
+    def test_refusals(self):
+        for kind, code, request in [
+            (openai.BadRequestError, "invalid_value", {"size": "big"}),
+            (openai.BadRequestError, "unsupported_value", {"background": "transparent"}),
+            (openai.NotFoundError, "model_not_found", {"model": "dall-e-3"}),
+            (openai.BadRequestError, "content_policy_violation", {"prompt": "a kite media:withheld=2"}),
+            (openai.InternalServerError, "no_image_generated", {"prompt": "a kite media:files=0"}),
+        ]:
+            with self.subTest(code), self.assertRaises(kind) as caught:
+                client().images.generate(**{"prompt": "a red kite", **request})
+            self.assertEqual(caught.exception.code, code)
+        with self.assertRaises(openai.InternalServerError) as caught:
+            client("empty").images.generate(prompt="a red kite")
+        self.assertEqual((caught.exception.status_code, caught.exception.code), (503, "no_available_account"))
+
+
+class Videos(unittest.TestCase):
+    def setUp(self):
+        # The library marks its video calls as going away; they work as long as they are there.
+        warnings.simplefilter("ignore", DeprecationWarning)
+
+    def test_made_downloaded_and_deleted(self):
+        videos = client().videos
+        picture = base64.b64decode(PIXEL.partition(",")[2])
+        made = videos.create(prompt="The sun rises", input_reference=("pixel.png", picture, "image/png"))
+        self.assertEqual((made.object, made.status, made.seconds), ("video", "queued", "4"))
+        done = videos.poll(made.id, poll_interval_ms=200)
+        self.assertEqual((done.status, done.progress, done.error), ("completed", 100, None))
+        self.assertEqual(videos.retrieve(made.id), done)
+        self.assertIn(made.id, [video.id for video in videos.list(limit=1)])
+        self.assertEqual(videos.download_content(made.id).read()[4:8], b"ftyp")
+        self.assertTrue(videos.download_content(made.id, variant="thumbnail").read())
+        self.assertTrue(videos.delete(made.id).deleted)
+        with self.assertRaises(openai.NotFoundError):
+            videos.retrieve(made.id)
+
+    def test_create_and_poll(self):
+        done = client().videos.create_and_poll(prompt="The sun rises", seconds="4", size="720x1280")
+        self.assertEqual(done.status, "completed")
+
+    def test_moderated(self):
+        failed = client().videos.create_and_poll(prompt="The sun rises media:withheld=1", poll_interval_ms=200)
+        self.assertEqual((failed.status, failed.error.code), ("failed", "content_policy_violation"))
+        with self.assertRaises(openai.NotFoundError):
+            client().videos.download_content(failed.id)
+
+    def test_refusals(self):
+        for code, request in [("unsupported_value", {"seconds": "8"}), ("unsupported_value", {"size": "1280x720"})]:
+            with self.assertRaises(openai.BadRequestError) as caught:
+                client().videos.create(prompt="The sun rises", **request)
+            self.assertEqual((caught.exception.code, [caught.exception.param]), (code, list(request)))
 
 
 class Refusals(unittest.TestCase):

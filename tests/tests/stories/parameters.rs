@@ -187,7 +187,7 @@ async fn a_video_model_streams_its_progress_and_ends_in_the_video_element() {
     let app = TestApp::start().await;
     let events = app.client().stream("grok-imagine-0.9", "Make the waves move").await.unwrap();
     assert!(events.is_done());
-    assert!(events.joined("reasoning_content").contains("视频已生成100%"), "{:?}", events.data);
+    assert!(events.joined("reasoning_content").contains("Video: 100 %"), "{:?}", events.data);
     assert!(events.joined("content").contains("<video src=\""), "{:?}", events.data);
     let sent = app.sim.last_chat().unwrap();
     assert_eq!(sent.body["toolOverrides"]["videoGen"], true);

@@ -37,12 +37,18 @@ async fn g13_canary_secrets_are_in_no_log_answer_or_file() {
         for (what, text) in &answers {
             assert!(!text.contains(canary), "{canary} is in the answer to {what}: {text}");
         }
-        for file in std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()) {
+        for file in files_below(&data) {
             let bytes = std::fs::read(&file).unwrap();
             let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
             assert!(!found, "{canary} is in {}", file.display());
         }
     }
+}
+
+/// All files of a folder and of the folders in it, the media store's among them.
+fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
 async fn furnish(data: &std::path::Path) {

@@ -13,4 +13,4 @@ mod resolve;
 pub use error::AttachmentError;
 pub use fetch::Fetcher;
 pub use image::{ImageFault, ImageFormat};
-pub use resolve::{Attachment, AttachmentLimits, ImageRef, resolve};
+pub use resolve::{Attachment, AttachmentLimits, ImageRef, inspect, resolve};

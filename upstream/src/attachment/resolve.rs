@@ -77,6 +77,27 @@ pub async fn resolve(
     stream::iter(resolved).buffered(limits.max_fetches.max(1)).try_collect().await
 }
 
+/// Checks a picture that came as bytes: its signature, structure, sizes, frames, and what hangs behind it.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub async fn inspect(bytes: Bytes) -> Result<Attachment, ImageFault> {
+    let checked = if bytes.len() < BLOCKING_BYTES {
+        image::check(&bytes)
+    } else {
+        tokio::task::spawn_blocking(move || image::check(&bytes)).await.unwrap_or(Err(ImageFault::Damaged))
+    };
+    checked.map(Attachment::of)
+}
+
+impl Attachment {
+    fn of(checked: CheckedImage) -> Self {
+        let format = checked.format;
+        Self { file_name: format.file_name().to_owned(), mime_type: format.mime_type(), bytes: checked.bytes }
+    }
+}
+
 /// One picture on its way.
 struct One<'a> {
     fetcher: &'a Fetcher,
@@ -95,8 +116,7 @@ impl One<'_> {
         } else {
             return Err(AttachmentError::NotAnAddress { index: self.index });
         };
-        let format = checked.format;
-        Ok(Attachment { file_name: format.file_name().to_owned(), mime_type: format.mime_type(), bytes: checked.bytes })
+        Ok(Attachment::of(checked))
     }
 
     async fn decode(&self, url: &str) -> Result<CheckedImage, AttachmentError> {

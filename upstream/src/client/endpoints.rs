@@ -9,6 +9,9 @@ pub enum BuildError {
     /// The base address cannot be used.
     #[error("the upstream's base address {0}")]
     BaseUrl(&'static str),
+    /// The address of the asset host cannot be used.
+    #[error("the address of the upstream's asset host {0}")]
+    AssetsUrl(&'static str),
     /// A header of ours with a value that cannot be sent, or one that must not be set from outside.
     #[error("the header {name:?} {reason}")]
     Header {
@@ -47,15 +50,7 @@ pub(super) struct Endpoints {
 impl Endpoints {
     /// Joins the base with every path. A path prefix and trailing slashes of the base are respected.
     pub(super) fn new(base: &Url) -> Result<Self, BuildError> {
-        if !base.username().is_empty() || base.password().is_some() {
-            return Err(BuildError::BaseUrl("must not hold a user name or password"));
-        }
-        let plain = match base.scheme() {
-            "https" => false,
-            "http" if is_loopback(base) => true,
-            "http" => return Err(BuildError::BaseUrl("must be https: a credential never travels in clear text")),
-            _ => return Err(BuildError::BaseUrl("must be an https address")),
-        };
+        let plain = is_plain(base).map_err(BuildError::BaseUrl)?;
         let (Some(host), Some(port)) = (base.host_str(), base.port_or_known_default()) else {
             return Err(BuildError::BaseUrl("has no host"));
         };
@@ -67,15 +62,31 @@ impl Endpoints {
         let origin = HeaderValue::try_from(base.origin().ascii_serialization())
             .map_err(|_| BuildError::BaseUrl("has no origin that a header can hold"))?;
         Ok(Self {
-            chat: join(base, "rest/app-chat/conversations/new")?,
-            upload: join(base, "rest/app-chat/upload-file")?,
-            rate_limits: join(base, "rest/rate-limits")?,
+            chat: uri(base, "rest/app-chat/conversations/new")?,
+            upload: uri(base, "rest/app-chat/upload-file")?,
+            rate_limits: uri(base, "rest/rate-limits")?,
             connect_to,
             host: HeaderValue::try_from(host).map_err(|_| UNUSABLE)?,
             origin,
             plain,
         })
     }
+}
+
+/// Whether a credential would go to this address in clear text, which it may on this machine only (C7).
+///
+/// The error says what is wrong with an address to which none may go.
+pub(super) fn is_plain(base: &Url) -> Result<bool, &'static str> {
+    if !base.username().is_empty() || base.password().is_some() {
+        return Err("must not hold a user name or password");
+    }
+    let plain = match base.scheme() {
+        "https" => false,
+        "http" if is_loopback(base) => true,
+        "http" => return Err("must be https: a credential never travels in clear text"),
+        _ => return Err("must be an https address"),
+    };
+    if base.host().is_none() { Err("has no host") } else { Ok(plain) }
 }
 
 /// Whether the address names this machine by itself, without asking anyone.
@@ -91,12 +102,16 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn join(base: &Url, path: &str) -> Result<Uri, BuildError> {
+fn uri(base: &Url, path: &str) -> Result<Uri, BuildError> {
+    join(base, path).as_str().parse().map_err(|_| UNUSABLE)
+}
+
+pub(super) fn join(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
     url.set_query(None);
     url.set_fragment(None);
-    url.as_str().parse().map_err(|_| UNUSABLE)
+    url
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::body::AnswerBody;
 use super::chat::{self, ChatCall};
+use super::clients::Clients;
 use super::crypto::install_crypto;
+use super::download::AssetHost;
 use super::egress::Egress;
 use super::endpoints::{BuildError, Endpoints};
 use super::headers::Headers;
@@ -38,6 +40,7 @@ struct Inner {
     headers: Headers,
     egress: Egress,
     fetcher: Fetcher,
+    asset_host: AssetHost,
     request_timeout: Duration,
     answer_limits: BodyLimits,
 }
@@ -53,12 +56,15 @@ impl GrokWeb {
         install_crypto();
         let endpoints = Endpoints::new(&config.base_url)?;
         let headers = Headers::new(config, &endpoints.origin)?;
+        let connect_timeout = Duration::from_millis(config.connect_timeout_ms);
         let roots = if endpoints.plain { Roots::SystemIfAny } else { Roots::System };
-        let egress = Egress::new(endpoints.clone(), Duration::from_millis(config.connect_timeout_ms), roots)?;
+        let egress = Egress::new(endpoints.clone(), connect_timeout, roots)?;
         let fetcher = Fetcher::new(&config.fetch)?;
         let answer_limits = BodyLimits { max_bytes: config.max_answer_bytes, max_ratio: config.max_inflate_ratio };
         let request_timeout = Duration::from_millis(config.request_timeout_ms);
-        let inner = Inner { endpoints, headers, egress, fetcher, request_timeout, answer_limits };
+        let asset_host =
+            AssetHost::new(&config.assets_base_url, headers.clone(), Clients::new(connect_timeout, roots)?)?;
+        let inner = Inner { endpoints, headers, egress, fetcher, asset_host, request_timeout, answer_limits };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -123,6 +129,11 @@ impl GrokWeb {
     /// The guarded way to pictures that clients name by their address.
     pub fn fetcher(&self) -> &Fetcher {
         &self.inner.fetcher
+    }
+
+    /// The way to generated files.
+    pub(super) fn asset_host(&self) -> &AssetHost {
+        &self.inner.asset_host
     }
 
     /// One call whose whole answer is small and due within the request timeout.

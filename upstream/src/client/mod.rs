@@ -3,8 +3,10 @@
 mod answer;
 mod body;
 mod chat;
+mod clients;
 mod connector;
 mod crypto;
+mod download;
 mod egress;
 mod endpoints;
 mod grok_web;
@@ -21,6 +23,7 @@ mod wire;
 pub use body::AnswerBody;
 pub use chat::ChatCall;
 pub use crypto::install_crypto;
+pub use download::{Download, DownloadLimits};
 pub use endpoints::BuildError;
 pub use grok_web::GrokWeb;
 

@@ -4,6 +4,7 @@
 
 mod calls;
 mod connections;
+mod downloads;
 mod faults;
 mod inflating;
 mod proxies;

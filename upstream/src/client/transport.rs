@@ -15,7 +15,7 @@ use super::endpoints::Endpoints;
 use super::idle::Idle;
 use super::proxy::Proxy;
 use super::wire::{SendFault, Wire, WireBody};
-use crate::error::{ErrorKind, UpstreamError};
+use crate::error::{Delivery, ErrorKind, UpstreamError};
 
 /// One way to the upstream, with the connections that are open on it.
 ///
@@ -69,7 +69,8 @@ impl Transport {
             match wire.send(request, &self.idle).await {
                 Ok(response) => return Ok(response),
                 Err(SendFault::Unsent(unsent)) if !is_fresh => request = *unsent,
-                Err(SendFault::Unsent(_) | SendFault::Interrupted) => return Err(interrupted()),
+                Err(SendFault::Unsent(_)) => return Err(interrupted().with_delivery(Delivery::NotAccepted)),
+                Err(SendFault::Interrupted) => return Err(interrupted()),
             }
         }
     }
@@ -107,12 +108,11 @@ impl Transport {
 
 /// What it means that there is no connection. Nothing is said of hosts, proxies or addresses.
 fn connect_error(fault: ConnectFault) -> UpstreamError {
-    match fault {
-        ConnectFault::TimedOut => {
-            UpstreamError::new(ErrorKind::Timeout, "no connection to the upstream could be made in time")
-        }
-        ConnectFault::Failed => UpstreamError::new(ErrorKind::Unreachable, "the upstream cannot be reached"),
-    }
+    let (kind, message) = match fault {
+        ConnectFault::TimedOut => (ErrorKind::Timeout, "no connection to the upstream could be made in time"),
+        ConnectFault::Failed => (ErrorKind::Unreachable, "the upstream cannot be reached"),
+    };
+    UpstreamError::new(kind, message).with_delivery(Delivery::NotAccepted)
 }
 
 fn interrupted() -> UpstreamError {

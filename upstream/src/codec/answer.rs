@@ -25,6 +25,7 @@ pub(super) struct Answer {
     model: Option<Box<str>>,
     title: Option<Box<str>>,
     conversation_id: Option<Box<str>>,
+    video_id: Option<Box<str>>,
 }
 
 impl Answer {
@@ -38,6 +39,7 @@ impl Answer {
             model: None,
             title: None,
             conversation_id: None,
+            video_id: None,
         }
     }
 
@@ -91,6 +93,7 @@ impl Answer {
             keep(&mut self.model, user.model.non_empty());
         }
         if let Some(frame) = &events.video.0 {
+            keep(&mut self.video_id, frame.id.non_empty());
             self.ended |= self.media.video_frame(frame, sink);
         }
         for frame in [&events.image.0, &events.cached_image.0].into_iter().flatten() {
@@ -144,13 +147,22 @@ impl Answer {
         self.conversation_id.as_deref()
     }
 
+    pub(super) fn video_id(&self) -> Option<&str> {
+        self.video_id.as_deref()
+    }
+
+    /// What the upstream calls its work, moved out: the conversation, or else the video.
+    pub(super) fn take_upstream_id(&mut self) -> Option<Box<str>> {
+        self.conversation_id.take().or_else(|| self.video_id.take())
+    }
+
     pub(super) fn withheld_images(&self) -> usize {
         self.media.withheld_images()
     }
 
     /// Bytes of memory that are held.
     pub(super) fn held_bytes(&self) -> usize {
-        let names = [&self.model, &self.title, &self.conversation_id];
+        let names = [&self.model, &self.title, &self.conversation_id, &self.video_id];
         let names: usize = names.into_iter().flatten().map(|name| name.len()).sum();
         names + self.texts.held_bytes() + self.sources.held_bytes() + self.media.held_bytes()
     }

@@ -62,6 +62,8 @@ pub struct Summary<'a> {
     pub title: Option<&'a str>,
     /// The upstream's name of the conversation, for logs.
     pub conversation_id: Option<&'a str>,
+    /// The upstream's name of the video it makes.
+    pub video_id: Option<&'a str>,
     /// Distinct pictures that the upstream withholds.
     pub moderated_images: usize,
 }
@@ -149,8 +151,19 @@ impl Decoder {
             model: self.answer.model(),
             title: self.answer.title(),
             conversation_id: self.answer.conversation_id(),
+            video_id: self.answer.video_id(),
             moderated_images: self.answer.withheld_images(),
         }
+    }
+
+    /// What the upstream calls its work, as soon as it has said so: the conversation, or else the video.
+    pub fn upstream_id(&self) -> Option<&str> {
+        self.answer.conversation_id().or_else(|| self.answer.video_id())
+    }
+
+    /// [`Decoder::upstream_id`], moved out of a decoder that is done with.
+    pub fn take_upstream_id(&mut self) -> Option<Box<str>> {
+        self.answer.take_upstream_id()
     }
 
     /// Bytes of memory this stream occupies besides the decoder itself.

@@ -92,6 +92,7 @@ lenient_object! {
 lenient_object! {
     /// A video in some state of completion.
     struct VideoFrame<'a> {
+        "videoId" => id: Text<'a>,
         "videoUrl" => path: Text<'a>,
         "progress" => progress: Number,
         "moderated" => moderated: Flag,

@@ -55,6 +55,7 @@ async fn f45_a_connection_that_does_not_come_about_is_a_timeout() {
     let grok = GrokWeb::new(&UpstreamConfig { connect_timeout_ms: 100, ..config(&base) }).unwrap();
     let error = grok.chat(&token(), &CALL, &settings("")).await.unwrap_err();
     assert_eq!((error.kind, error.account), (ErrorKind::Timeout, AccountEffect::None));
+    assert_eq!(error.delivery, crate::error::Delivery::NotAccepted);
     assert_clean(&error);
 }
 

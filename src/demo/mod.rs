@@ -1,5 +1,7 @@
 //! `grok2api demo`: the whole product on a temporary folder, with the simulated upstream behind it.
 
+mod media;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -14,8 +16,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::media::Visitor;
 use crate::accounts::{self, Template};
-use crate::house::House;
+use crate::house::{House, Role};
 
 const PACE: Duration = Duration::from_millis(25);
 const ACCOUNTS: [(&str, Tier); 4] = [
@@ -38,6 +41,9 @@ const SCENES: [Scene; 3] = [
     Scene { title: "A web-search chat", model: "grok-4-fast", prompt: "Search the web for news about Rust releases." },
 ];
 
+const PICTURE: &str = "A lighthouse at dusk, waves below";
+const VIDEO: &str = "The waves roll in and the light turns";
+
 /// Shows the gateway at work, then keeps it serving until Ctrl-C, or ends if `once`.
 ///
 /// # Errors
@@ -53,7 +59,7 @@ pub async fn run(listen: Option<SocketAddr>, once: bool) -> Result<()> {
     let listener = listener(listen).await?;
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(house.serve(listener, stop.clone()));
+    let serving = tokio::spawn(house.serve(Some(listener), Role::All, stop.clone()));
     let shown = show(address, &key).await;
     if shown.is_ok() && !once {
         say("Serving until Ctrl-C.")?;
@@ -104,6 +110,9 @@ async fn show(address: SocketAddr, key: &SecretString) -> Result<()> {
     for scene in &SCENES {
         play(&client, address, key, scene).await.with_context(|| format!("'{}' failed", scene.title))?;
     }
+    let visitor = Visitor { client: &client, address, key };
+    visitor.picture(PICTURE).await.context("the picture failed")?;
+    visitor.video(VIDEO).await.context("the video failed")?;
     let base = format!("http://{address}");
     let key = key.expose_secret();
     say(&format!(

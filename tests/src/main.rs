@@ -1,0 +1,102 @@
+//! The long form of the kill tests, in chunks that can be run alone: a table of what was struck and what the ledger says.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use grok2api_tests::fleet::{Outcome, Records, Storm};
+use grok2api_tests::ledger::Verdict;
+
+/// Kills worker processes while they work, and lets the ledger judge.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Where jobs and records lie.
+    #[arg(long, value_enum)]
+    on: On,
+    /// Chooses everything; chunk n of a run has the seed plus n.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Chunks.
+    #[arg(long, default_value_t = 1)]
+    chunks: u64,
+    /// Processes that are killed in each chunk; every eighth as many stand still, and as many are told to end.
+    #[arg(long, default_value_t = 100)]
+    kills: usize,
+    /// Requests in each chunk.
+    #[arg(long, default_value_t = 1_000)]
+    jobs: usize,
+    /// Mean life of a process, in milliseconds.
+    #[arg(long)]
+    life_ms: Option<u64>,
+    /// Longest time that a process stands still, in milliseconds.
+    #[arg(long, default_value_t = 8_000)]
+    pause_ms: u64,
+    /// Switches a fault on in every worker, which the ledger has to find.
+    #[arg(long)]
+    fault: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum On {
+    /// Redis and a database file.
+    RedisSqlite,
+    /// Redis and a `PostgreSQL` server.
+    RedisPostgres,
+    /// One process with a database file.
+    Embedded,
+}
+
+impl Options {
+    fn storm(&self, seed: u64) -> Storm {
+        let (records, embedded) = match self.on {
+            On::RedisSqlite => (Records::Sqlite, false),
+            On::RedisPostgres => (Records::Postgres, false),
+            On::Embedded => (Records::Sqlite, true),
+        };
+        let mut storm = Storm::new(records, embedded, seed, self.kills, self.jobs);
+        storm.life = self.life_ms.map_or(storm.life, Duration::from_millis);
+        storm.pause = Duration::from_millis(self.pause_ms);
+        storm.fault = self.fault.then_some("bug_resubmit=on");
+        storm
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let options = Options::parse();
+    let mut out = std::io::stdout();
+    let mut outcomes = Vec::new();
+    for seed in (options.seed..).take(usize::try_from(options.chunks)?) {
+        writeln!(out, "== seed {seed}")?;
+        let outcome = options.storm(seed).run().await?;
+        writeln!(out, "{outcome}")?;
+        outcomes.push((seed, outcome));
+    }
+    table(&mut out, &outcomes)?;
+    let is_red = outcomes.iter().any(|(_, outcome)| outcome.verdict.is_red());
+    Ok(ExitCode::from(u8::from(is_red)))
+}
+
+fn table(out: &mut impl std::io::Write, outcomes: &[(u64, Outcome)]) -> std::io::Result<()> {
+    let head = ["seed", "kills", "pauses", "jobs", "lost", "doubled", "paid twice", "unknown", "wrong", "p50", "p99"];
+    writeln!(out, "{}", head.map(|name| format!("{name:>10}")).concat())?;
+    for (seed, Outcome { verdict, tally, .. }) in outcomes {
+        let Verdict { lost, doubled_results, doubled_submissions, unexplained, wrong, resumed, .. } = verdict;
+        let numbers = [
+            seed.to_string(),
+            tally.deaths().to_string(),
+            tally.pauses.to_string(),
+            verdict.accepted.to_string(),
+            lost.len().to_string(),
+            doubled_results.len().to_string(),
+            doubled_submissions.len().to_string(),
+            verdict.unknown.to_string(),
+            (unexplained.len() + wrong.len()).to_string(),
+            format!("{:.2}", resumed.p50.as_secs_f64()),
+            format!("{:.2}", resumed.p99.as_secs_f64()),
+        ];
+        writeln!(out, "{}", numbers.map(|number| format!("{number:>10}")).concat())?;
+    }
+    Ok(())
+}
