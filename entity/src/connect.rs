@@ -16,6 +16,10 @@ const FILE_CONNECTIONS: u32 = 4;
 /// Connections to a database server.
 const SERVER_CONNECTIONS: u32 = 10;
 
+/// A transaction in which nothing happens for this long, in milliseconds, belongs to a process that stands still: it must
+/// not keep its locks from those who take over (F8).
+const FORSAKEN: &str = "5000";
+
 /// Why the database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -66,7 +70,11 @@ pub async fn file(path: &Path) -> Result<DatabaseConnection, ConnectError> {
 /// When the server does not answer or accept us.
 pub async fn server(url: &str) -> Result<DatabaseConnection, ConnectError> {
     let mut options = ConnectOptions::new(url);
-    quiet(&mut options).max_connections(SERVER_CONNECTIONS).min_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
+    quiet(&mut options)
+        .max_connections(SERVER_CONNECTIONS)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .map_sqlx_postgres_opts(|postgres| postgres.options([("idle_in_transaction_session_timeout", FORSAKEN)]));
     Database::connect(options).await.map_err(ConnectError::Refused)
 }
 
