@@ -23,4 +23,5 @@ chaos: ## Kill working processes 2,200 times and let the ledger judge (two hours
 bench: ## Measure beside nginx with release builds; ARGS='--rounds 1 --workloads w1' for a short run
 	cargo build --release --locked -p grok2api -p grok2api-bench
 	target/release/grok2api-bench reserve
+	target/release/grok2api-bench jobs
 	target/release/grok2api-bench run --gateway $(CURDIR)/target/release/grok2api $(ARGS)

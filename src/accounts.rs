@@ -57,8 +57,8 @@ pub async fn add(
 ) -> Result<Inserted> {
     let rows = tokens.iter().map(|token| new_account(vault, token, template)).collect::<Result<Vec<_>>>()?;
     let work = connect::begin_write(db).await?;
-    let inserted = insert_many(&work, rows).await?;
-    announce_change(&work).await?;
+    let inserted = insert_many(&*work, rows).await?;
+    announce_change(&*work).await?;
     work.commit().await?;
     Ok(inserted)
 }

@@ -161,6 +161,9 @@ impl House {
         // Answers and jobs come to their ends side by side.
         let working = async {
             stop.cancelled().await;
+            if floor.is_alone() {
+                self.state.leaving.cancel();
+            }
             Box::pin(floor.stop()).await;
         };
         let served = async {

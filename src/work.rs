@@ -80,7 +80,7 @@ pub(crate) struct Floor {
     scheduling: CancellationToken,
     tasks: TaskTracker,
     /// Held while this process works alone on its folder.
-    _alone: Option<File>,
+    alone: Option<File>,
 }
 
 impl Floor {
@@ -104,7 +104,12 @@ impl Floor {
         tasks.spawn(keep_scheduling(jobs.clone(), scheduling.clone()));
         tasks.spawn(shop.media.clone().keep_touching(scheduling.clone()));
         tracing::debug!(worker = %crew.id(), "working");
-        Ok(Self { crew, grace: Duration::from_secs(config.drain_secs), scheduling, tasks, _alone: alone })
+        Ok(Self { crew, grace: Duration::from_secs(config.drain_secs), scheduling, tasks, alone })
+    }
+
+    /// Whether no other process works on these jobs.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone.is_some()
     }
 
     /// Takes nothing more; what runs comes to its end or is handed over.

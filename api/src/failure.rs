@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use grok2api_entity::failure::Code;
 use grok2api_entity::generation;
+use grok2api_entity::trouble::{self, Trouble};
 use grok2api_media::MediaError;
 use grok2api_queue::QueueError;
 use poem::http::StatusCode;
@@ -83,8 +84,8 @@ impl From<MediaError> for ApiError {
     }
 }
 
-/// 500, with the cause in the log alone.
-fn inside(error: &dyn std::error::Error) -> ApiError {
+/// 503 where the records cannot be reached or have no room (F35, F38), else 500; the cause is in the log alone.
+fn inside(error: &(dyn std::error::Error + 'static)) -> ApiError {
     let mut causes = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -92,8 +93,22 @@ fn inside(error: &dyn std::error::Error) -> ApiError {
         causes.push_str(&cause.to_string());
         source = cause.source();
     }
-    tracing::error!(error = causes, "a request failed inside");
-    ApiError::internal()
+    match trouble::of(error) {
+        Some(Trouble::Away) => {
+            tracing::warn!(error = causes, "the database cannot be reached: a request was refused");
+            let message = "The records cannot be reached. Try again later.";
+            let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "api_error", "database_unavailable", message);
+            error.after(Duration::from_secs(5))
+        }
+        Some(Trouble::Full) => {
+            tracing::error!(error = causes, "the database's disk is full: a request was refused");
+            self::error(Code::StorageFull, Some("There is no room left for the request's records."))
+        }
+        None => {
+            tracing::error!(error = causes, "a request failed inside");
+            ApiError::internal()
+        }
+    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@ impl IdempotencyKey {
     /// With what the request says, for the queue. `body` is everything that makes one request another.
     pub(crate) fn with(&self, endpoint: &'static str, body: &impl Serialize) -> Option<RepeatKey> {
         let key = self.0.clone()?;
-        Some(RepeatKey { key, endpoint, body_hash: body_hash(endpoint, body) })
+        // By its hash: not every database tells capital letters from small ones.
+        Some(RepeatKey { key: digest(&key), endpoint, body_hash: body_hash(endpoint, body) })
     }
 
     fn read(request: &Request) -> Result<Self, ApiError> {
@@ -78,7 +79,7 @@ fn body_hash(endpoint: &str, body: &impl Serialize) -> String {
     hex(&digest.finalize())
 }
 
-/// Stands for a long text within what is hashed.
+/// SHA-256 in hexadecimal: stands for a text that may be long, or must be compared exactly.
 pub(crate) fn digest(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }

@@ -67,16 +67,8 @@ impl Receipt {
 
     /// The upstream calls that it took.
     pub(crate) async fn count_calls(&mut self, generation: Uuid) {
-        let calls = async {
-            let jobs = self.state.jobs.of_generation(generation).await?;
-            let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
-            self.state.jobs.attempts_of(&ids).await
-        };
-        match calls.await {
-            Ok(calls) => {
-                self.attempts = u32::try_from(calls.len()).unwrap_or(u32::MAX);
-                self.account = calls.last().map(|call| call.account_id);
-            }
+        match self.state.jobs.calls_of(generation).await {
+            Ok(calls) => (self.attempts, self.account) = calls,
             Err(error) => tracing::debug!(error = %error, "the calls of a request could not be counted"),
         }
     }
@@ -136,6 +128,7 @@ impl Drop for Receipt {
             reasoning_tokens: 0,
             images: self.images,
             videos: 0,
+            by_jobs: true,
             first: None,
             total,
         });

@@ -30,6 +30,7 @@ pub(crate) fn recorded(request: &Request, state: &AppState, error: ApiError) -> 
             reasoning_tokens: 0,
             images: 0,
             videos: 0,
+            by_jobs: false,
             first: None,
             total: arrival.began.elapsed(),
         });

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use grok2api_config::Vault;
+use grok2api_entity::job::State;
 use grok2api_gateway::Gateway;
 use grok2api_gateway::usage_log::UsageLog;
 use grok2api_media::Library;
-use grok2api_queue::Jobs;
+use grok2api_queue::{Jobs, LOOK_EVERY};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sea_orm::DatabaseConnection;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::asset_fetcher::AssetFetcher;
 use crate::auth::ClientKeys;
@@ -48,6 +50,8 @@ pub struct AppState {
     pub body_limits: BodyLimits,
     /// Cancelled when streams that are still open must end.
     pub cut_off: CancellationToken,
+    /// Cancelled when the workers of this process, and there are no others, begin nothing more.
+    pub leaving: CancellationToken,
     draining: Arc<AtomicBool>,
 }
 
@@ -100,7 +104,29 @@ impl AppState {
             metrics_token: None,
             body_limits: BodyLimits::default(),
             cut_off: CancellationToken::new(),
+            leaving: CancellationToken::new(),
             draining: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// Ends when a request's work can no longer be waited for: answers must end now, or nobody works on it and those who
+    /// would go down. The work itself is on record and goes on later.
+    pub(crate) async fn given_up(&self, generation: Uuid) {
+        tokio::select! {
+            () = self.cut_off.cancelled() => {}
+            () = self.left_undone(generation) => {}
+        }
+    }
+
+    async fn left_undone(&self, generation: Uuid) {
+        self.leaving.cancelled().await;
+        loop {
+            let states = self.jobs.of_generation(generation).await;
+            let states: Vec<State> = states.unwrap_or_default().iter().map(|job| job.state).collect();
+            if states.contains(&State::Queued) && !states.contains(&State::Running) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 

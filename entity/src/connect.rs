@@ -1,24 +1,34 @@
 //! Opening the database.
 
+use std::collections::HashMap;
 use std::fs::File;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use sea_orm::sqlx::Executor;
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Longest wait for a free connection: a database in trouble must not hold requests up (F36).
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest wait for a free connection: a database in trouble must not hold requests up (F35, F36).
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(900);
+/// Longest wait for the lock of a database file (F37).
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections to a database file: one can write at a time, the others read.
 const FILE_CONNECTIONS: u32 = 4;
 /// Connections to a database server.
 const SERVER_CONNECTIONS: u32 = 10;
 
-/// A transaction in which nothing happens for this long, in milliseconds, belongs to a process that stands still: it must
-/// not keep its locks from those who take over (F8).
-const FORSAKEN: &str = "5000";
+/// A transaction in which nothing happens for this long, in milliseconds, belongs to a process that stands still: its locks
+/// must be gone before others take it for dead and go on with its jobs (F8).
+const FORSAKEN: &str = "2000";
+/// The same for `MariaDB`, in seconds. `MySQL` has no such limit: it takes the middle for a comment.
+const FORSAKEN_MARIADB: &str = "SET @grok2api = 1 /*M!100300 , SESSION idle_transaction_timeout = 2 */";
 
 /// Why the database cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +66,7 @@ pub async fn file(path: &Path) -> Result<DatabaseConnection, ConnectError> {
         .map_sqlx_sqlite_opts(move |sqlite| {
             sqlite
                 .filename(&path)
-                .busy_timeout(Duration::from_secs(5))
+                .busy_timeout(LOCK_TIMEOUT)
                 .foreign_keys(true)
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", "FULL")
@@ -74,22 +84,131 @@ pub async fn server(url: &str) -> Result<DatabaseConnection, ConnectError> {
         .max_connections(SERVER_CONNECTIONS)
         .min_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .map_sqlx_postgres_opts(|postgres| postgres.options([("idle_in_transaction_session_timeout", FORSAKEN)]));
+        .map_sqlx_postgres_opts(|postgres| postgres.options([("idle_in_transaction_session_timeout", FORSAKEN)]))
+        .map_sqlx_mysql_pool_opts(|pool| {
+            pool.after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(FORSAKEN_MARIADB).await.map(drop) })
+            })
+        });
     Database::connect(options).await.map_err(ConnectError::Refused)
+}
+
+/// A transaction that writes. Dropped without [`Writing::commit`], nothing of it is written.
+#[derive(Debug)]
+pub struct Writing {
+    transaction: DatabaseTransaction,
+    _turn: Option<Turn>,
+}
+
+impl Writing {
+    /// Writes everything.
+    ///
+    /// # Errors
+    /// When the database does not answer or refuses. Whether everything or nothing is written is unknown if it did not
+    /// answer.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.transaction.commit().await
+    }
+
+    /// Writes nothing.
+    ///
+    /// # Errors
+    /// When the database does not answer; nothing is written then either.
+    pub async fn rollback(self) -> Result<(), DbErr> {
+        self.transaction.rollback().await
+    }
+}
+
+impl Deref for Writing {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
 }
 
 /// Begins a transaction that will write, holding the write lock from the start.
 ///
-/// A transaction that reads first and wants to write later fails at once on `SQLite` when another one was faster.
+/// A transaction that reads first and wants to write later fails at once on `SQLite` when another one was faster. There,
+/// the writers of a process take turns, first come, first served, before they ask for a connection: those who wait keep
+/// none from readers, and nobody waits for long while others come and go. On `MySQL` what others commit meanwhile is
+/// seen, as it is elsewhere: what is counted after a lock was waited for must not be older than the lock.
 ///
 /// # Errors
-/// When the database does not answer, or another writer holds on for longer than five seconds.
-pub async fn begin_write(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+/// When the database does not answer, or other writers hold on for longer than five seconds.
+pub async fn begin_write(db: &DatabaseConnection) -> Result<Writing, DbErr> {
+    begin_in_turn(db, Place::InLine).await
+}
+
+/// As [`begin_write`], before all others but one: for the few whose delay would hold up everything, such as signs of life.
+///
+/// # Errors
+/// As [`begin_write`].
+pub async fn begin_write_first(db: &DatabaseConnection) -> Result<Writing, DbErr> {
+    begin_in_turn(db, Place::First).await
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    First,
+    InLine,
+}
+
+async fn begin_in_turn(db: &DatabaseConnection, place: Place) -> Result<Writing, DbErr> {
+    let backend = db.get_database_backend();
+    let turn = if backend == DbBackend::Sqlite {
+        let turn = tokio::time::timeout(LOCK_TIMEOUT, Turns::of(db).take(place)).await;
+        Some(turn.ok().flatten().ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?)
+    } else {
+        None
+    };
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        isolation_level: (backend == DbBackend::MySql).then_some(IsolationLevel::ReadCommitted),
         ..TransactionOptions::default()
     };
-    db.begin_with_options(options).await
+    Ok(Writing { transaction: db.begin_with_options(options).await?, _turn: turn })
+}
+
+/// Who of this process writes to a file. One of the line waits for its turn at a time, so that those who may go first
+/// wait for two at most.
+#[derive(Debug)]
+struct Turns {
+    line: Semaphore,
+    turn: Arc<Semaphore>,
+}
+
+impl Turns {
+    fn of(db: &DatabaseConnection) -> Arc<Self> {
+        static FILES: LazyLock<Mutex<HashMap<PathBuf, Weak<Turns>>>> = LazyLock::new(Mutex::default);
+
+        let file = db.get_sqlite_connection_pool().connect_options().get_filename().to_owned();
+        let mut files = FILES.lock();
+        let known = files.get(&file).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let turns = Arc::new(Self { line: Semaphore::new(1), turn: Arc::new(Semaphore::new(1)) });
+            files.retain(|_, others| others.strong_count() > 0);
+            files.insert(file, Arc::downgrade(&turns));
+            turns
+        })
+    }
+
+    async fn take(self: Arc<Self>, place: Place) -> Option<Turn> {
+        let in_line = match place {
+            Place::First => None,
+            Place::InLine => Some(self.line.acquire().await.ok()?),
+        };
+        let permit = Arc::clone(&self.turn).acquire_owned().await.ok()?;
+        drop(in_line);
+        Some(Turn { _permit: permit, _turns: self })
+    }
+}
+
+/// A turn to write, until it is dropped. It keeps the line together.
+#[derive(Debug)]
+struct Turn {
+    _permit: OwnedSemaphorePermit,
+    _turns: Arc<Turns>,
 }
 
 /// Statements stay out of logs and traces: they carry stored data.

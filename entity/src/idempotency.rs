@@ -9,7 +9,7 @@ pub struct Model {
     /// Id of the client key that sent it.
     #[sea_orm(primary_key, auto_increment = false)]
     pub owner: String,
-    /// The `Idempotency-Key` header.
+    /// SHA-256 of the `Idempotency-Key` header, in hexadecimal.
     #[sea_orm(primary_key, auto_increment = false)]
     pub key: String,
     /// The path it was sent to.

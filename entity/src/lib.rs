@@ -15,5 +15,6 @@ pub mod request_log;
 pub mod setting;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod trouble;
 pub mod usage_hour;
 pub mod worker;

@@ -29,7 +29,7 @@ pub struct Model {
     pub reasoning_tokens: i64,
     /// Pictures delivered.
     pub images: i64,
-    /// Videos delivered.
+    /// Videos made, in the hour in which they were done.
     pub videos: i64,
     /// Sum of the times to the first event, in milliseconds.
     pub first_ms: i64,
@@ -39,11 +39,37 @@ pub struct Model {
     pub total_ms: i64,
 }
 
+impl Model {
+    /// The row of an hour in which nothing happened yet.
+    pub fn empty(hour: i64, model: &str, owner: &str) -> Self {
+        Self {
+            hour,
+            model: model.to_owned(),
+            owner: owner.to_owned(),
+            requests: 0,
+            errors: 0,
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            reasoning_tokens: 0,
+            images: 0,
+            videos: 0,
+            first_ms: 0,
+            firsts: 0,
+            total_ms: 0,
+        }
+    }
+}
+
 /// What a row is linked with: nothing that the database enforces.
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The begin of the hour that a time belongs to, both in Unix milliseconds.
+pub fn hour_of(at: i64) -> i64 {
+    at - at.rem_euclid(3_600_000)
+}
 
 /// The columns that add up.
 const SUMS: [Column; 10] = [

@@ -2,13 +2,20 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use grok2api_entity::account::{self, Filter, Kind, NewAccount, Status};
-use grok2api_entity::connect::{begin_write, file};
+use grok2api_entity::connect::{begin_write, begin_write_first, file};
+use grok2api_entity::trouble::{self, Trouble};
 use grok2api_migration::bring_up;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait,
+};
 use tempfile::TempDir;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 fn place() -> (TempDir, PathBuf) {
     let home = tempfile::tempdir().unwrap();
@@ -48,7 +55,7 @@ async fn f39_a_commit_waits_for_the_disk_and_readers_do_not_wait_for_writers() {
     assert_eq!(pragma(&db, "busy_timeout").await, "5000");
     bring_up(&db).await.unwrap();
     let writer = begin_write(&db).await.unwrap();
-    account::insert_many(&writer, accounts(1)).await.unwrap();
+    account::insert_many(&*writer, accounts(1)).await.unwrap();
     assert_eq!(account::count(&db, Filter::default()).await.unwrap(), 0);
     writer.commit().await.unwrap();
     assert_eq!(account::count(&db, Filter::default()).await.unwrap(), 1);
@@ -73,12 +80,68 @@ async fn f37_a_locked_file_is_waited_for_and_then_reported() {
     let (_home, path) = place();
     let (ours, theirs) = (file(&path).await.unwrap(), file(&path).await.unwrap());
     bring_up(&ours).await.unwrap();
-    let lock = begin_write(&theirs).await.unwrap();
+    // Another process takes no turns with us.
+    let immediate = Some(SqliteTransactionMode::Immediate);
+    let options = TransactionOptions { sqlite_transaction_mode: immediate, ..TransactionOptions::default() };
+    let lock = theirs.begin_with_options(options).await.unwrap();
     let started = Instant::now();
-    assert!(begin_write(&ours).await.is_err());
+    let error = begin_write(&ours).await.unwrap_err();
+    assert_eq!(trouble::of(&error), Some(Trouble::Away), "{error:?}");
     assert!(started.elapsed() >= Duration::from_secs(4) && started.elapsed() < Duration::from_secs(8));
     drop(lock);
     assert!(begin_write(&ours).await.is_ok());
+}
+
+#[tokio::test]
+async fn f36_writers_take_turns_and_keep_no_connection_from_readers() {
+    let (_home, path) = place();
+    let db = file(&path).await.unwrap();
+    bring_up(&db).await.unwrap();
+    let (done, began) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
+    let first = begin_write(&db).await.unwrap();
+    let mut writers = JoinSet::new();
+    for number in 0..50 {
+        let (db, done, asks) = (db.clone(), Arc::clone(&done), Arc::clone(&began));
+        writers.spawn(async move {
+            asks.notify_one();
+            let work = begin_write(&db).await.unwrap();
+            done.lock().unwrap().push(number);
+            work.commit().await.unwrap();
+        });
+        // It stands in line before the next one comes.
+        began.notified().await;
+    }
+    let (place, others) = (db.clone(), Arc::clone(&done));
+    let urgent = tokio::spawn(async move {
+        let work = begin_write_first(&place).await.unwrap();
+        let before = others.lock().unwrap().len();
+        work.commit().await.unwrap();
+        before
+    });
+    tokio::task::yield_now().await;
+    // With a connection for each waiting writer, there would be none for a reader.
+    assert_eq!(account::count(&db, Filter::default()).await.unwrap(), 0);
+    first.commit().await.unwrap();
+    assert_eq!(urgent.await.unwrap(), 1, "behind the one whose turn it was already");
+    writers.join_all().await;
+    assert_eq!(*done.lock().unwrap(), (0..50).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn f38_a_full_disk_is_told_from_other_trouble_and_nothing_is_half_written() {
+    let (_home, path) = place();
+    let db = file(&path).await.unwrap();
+    bring_up(&db).await.unwrap();
+    let work = begin_write(&db).await.unwrap();
+    // A limit of its own stands for the end of the disk: what the database says is the same.
+    work.execute_unprepared("PRAGMA max_page_count = 1").await.unwrap();
+    let error = account::insert_many(&*work, accounts(2500)).await.unwrap_err();
+    assert_eq!(trouble::of(&error), Some(Trouble::Full), "{error:?}");
+    drop(work);
+    assert_eq!(account::count(&db, Filter::default()).await.unwrap(), 0);
+    assert_eq!(pragma(&db, "integrity_check").await, "ok");
+    let wrong = db.execute_unprepared("INSERT INTO no_such_table VALUES (1)").await.unwrap_err();
+    assert_eq!(trouble::of(&wrong), None, "{wrong:?}");
 }
 
 #[tokio::test]
@@ -88,7 +151,7 @@ async fn many_accounts_come_in_by_one_transaction_and_the_second_time_none() {
     bring_up(&db).await.unwrap();
     for (added, skipped) in [(2500, 0), (0, 2500)] {
         let work = begin_write(&db).await.unwrap();
-        let inserted = account::insert_many(&work, accounts(2500)).await.unwrap();
+        let inserted = account::insert_many(&*work, accounts(2500)).await.unwrap();
         work.commit().await.unwrap();
         assert_eq!((inserted.added, inserted.skipped), (added, skipped));
     }

@@ -233,8 +233,8 @@ async fn a_fact_stays_unless_it_is_set(db: &DatabaseConnection) {
 async fn f55_half_a_change_is_never_stored(db: &DatabaseConnection) {
     let work = begin_write(db).await.unwrap();
     let change = setting::Change { key: "a".to_owned(), value: Some("1".to_owned()) };
-    setting::store(&work, &[change]).await.unwrap();
-    account::insert_many(&work, vec![new_account("1")]).await.unwrap();
+    setting::store(&*work, &[change]).await.unwrap();
+    account::insert_many(&*work, vec![new_account("1")]).await.unwrap();
     drop(work);
     assert_eq!(setting::version(db).await.unwrap(), 0);
     let counts: BTreeMap<&str, u64> = BTreeMap::from([

@@ -18,6 +18,12 @@ impl Calls {
         *self.last.lock() = Some(account);
     }
 
+    /// Takes over what was counted elsewhere: calls that workers made.
+    pub fn set(&self, made: u32, last: Option<AccountId>) {
+        self.made.store(made, Ordering::Relaxed);
+        *self.last.lock() = last;
+    }
+
     /// Calls made so far.
     pub fn made(&self) -> u32 {
         self.made.load(Ordering::Relaxed)

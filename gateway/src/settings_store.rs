@@ -85,11 +85,11 @@ impl SettingsStore {
         let (removed, set): (BTreeMap<_, _>, BTreeMap<_, _>) =
             changes.clone().into_iter().partition(|(_, value)| value.is_null());
         let work = begin_write(&self.db).await.map_err(StoreError::Database)?;
-        let mut stored = read(&work, &self.vault).await?;
+        let mut stored = read(&*work, &self.vault).await?;
         stored.retain(|key, _| !removed.contains_key(key));
         let settings = over(&self.base, &stored).apply(&set).map_err(StoreError::Refused)?;
         let rows = self.rows(&settings, changes)?;
-        let version = setting::store(&work, &rows).await.map_err(StoreError::Database)?;
+        let version = setting::store(&*work, &rows).await.map_err(StoreError::Database)?;
         work.commit().await.map_err(StoreError::Database)?;
         self.publish(settings, version);
         Ok(version)

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use grok2api_config::{Strategy, Tier};
 use grok2api_entity::account::{self, Kind, Loaded, StateChange};
+use grok2api_entity::connect::begin_write;
 use grok2api_entity::{account_budget, meta};
 use rand::seq::SliceRandom;
-use sea_orm::{DatabaseConnection, DbErr, TransactionTrait};
+use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 
 use crate::account::{AccountSeed, BudgetSeed, Status};
@@ -119,9 +120,9 @@ pub async fn flush(db: &DatabaseConnection, state: &dyn PoolState, clock: &Clock
 async fn write(db: &DatabaseConnection, changes: &[AccountSeed], now_ms: i64) -> Result<(), DbErr> {
     let states: Vec<StateChange> = changes.iter().map(|change| state_change(change, now_ms)).collect();
     let budgets: Vec<account_budget::Model> = changes.iter().flat_map(budget_rows).collect();
-    let transaction = db.begin().await?;
-    account::record_states(&transaction, &states).await?;
-    account_budget::record(&transaction, &budgets).await?;
+    let transaction = begin_write(db).await?;
+    account::record_states(&*transaction, &states).await?;
+    account_budget::record(&*transaction, &budgets).await?;
     transaction.commit().await
 }
 

@@ -6,14 +6,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use grok2api_entity::connect::begin_write;
-use grok2api_entity::{generation, job, job_attempt};
+use grok2api_entity::{generation, job, job_attempt, usage_hour};
 use sea_orm::ActiveValue::{self, NotSet, Set};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    IsolationLevel, QueryFilter, QueryOrder, QuerySelect, TransactionOptions, TransactionTrait, Value,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
 use uuid::Uuid;
 
 use crate::change::{Change, Note, clean, next, settled};
@@ -21,16 +17,6 @@ use crate::ticket::insertable;
 
 /// Characters kept of an attempt's outcome.
 const OUTCOME: usize = 40;
-
-/// Begins a transaction that writes. It sees what others committed meanwhile, on every database: what is counted after a
-/// lock was waited for must not be older than the lock.
-pub(crate) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    if db.get_database_backend() != DbBackend::MySql {
-        return begin_write(db).await;
-    }
-    let isolation_level = Some(IsolationLevel::ReadCommitted);
-    db.begin_with_options(TransactionOptions { isolation_level, ..TransactionOptions::default() }).await
-}
 
 /// Makes changes. Answers the rows as they then are, in the order of the changes; `None` where the job had changed hands
 /// and nothing was changed (I2).
@@ -214,6 +200,7 @@ async fn settle(tx: &impl ConnectionTrait, ids: BTreeSet<Uuid>, now: i64) -> Res
     for job in jobs.all(tx).await? {
         of_request.entry(job.generation_id.unwrap_or_default()).or_default().push(job);
     }
+    let mut videos = Vec::new();
     for old in requests {
         let new = settled(&old, of_request.get(&old.id).map_or(&[], Vec::as_slice), now);
         if new == old {
@@ -229,6 +216,20 @@ async fn settle(tx: &impl ConnectionTrait, ids: BTreeSet<Uuid>, now: i64) -> Res
             ..ActiveModel::default()
         };
         Entity::update_many().set(changed).filter(Column::Id.eq(old.id)).exec(tx).await?;
+        let is_made = new.state == generation::State::Completed && old.state != new.state;
+        videos.extend((is_made && new.kind == generation::Kind::Video).then_some(new));
     }
-    Ok(())
+    count(tx, &videos, now).await
+}
+
+/// Adds videos to the use of their hour. Nobody need be there when a video is made, so it counts then, in the same commit,
+/// and not when somebody is shown it.
+async fn count(tx: &impl ConnectionTrait, made: &[generation::Model], now: i64) -> Result<(), DbErr> {
+    let hour = usage_hour::hour_of(now);
+    let mut hours: HashMap<(&str, &str), usage_hour::Model> = HashMap::new();
+    for video in made {
+        let of = hours.entry((&video.model, &video.owner));
+        of.or_insert_with(|| usage_hour::Model::empty(hour, &video.model, &video.owner)).videos += 1;
+    }
+    usage_hour::add(tx, &hours.into_values().collect::<Vec<_>>()).await
 }

@@ -97,8 +97,8 @@ impl Feeder {
             }
         }
         let left: Vec<Ticket> = self.shelf.ready.lock().drain(..).map(|delivery| delivery.ticket).collect();
-        if !left.is_empty() && self.transport.push(&left).await.is_err() {
-            tracing::debug!(jobs = left.len(), "work that was not begun could not be given back: it is repeated soon");
+        if !left.is_empty() && self.transport.give_back(&left).await.is_err() {
+            tracing::debug!(jobs = left.len(), "work that was not begun could not be given back: it comes again");
         }
     }
 
@@ -224,6 +224,10 @@ mod tests {
             self.begun.notify_one();
             self.gate.acquire().await.unwrap().forget();
             Ok(Taken { tickets, next_due: None })
+        }
+        fn tried(&self, _ticket: Ticket) {}
+        async fn give_back(&self, tickets: &[Ticket]) -> Result<(), TransportError> {
+            self.push(tickets).await.map(drop)
         }
         async fn remove(&self, _ticket: Ticket) -> Result<(), TransportError> {
             Ok(())

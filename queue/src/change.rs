@@ -129,7 +129,7 @@ pub(crate) fn next(row: &Model, change: &Change, now: i64) -> Option<Model> {
         Change::TakeOver { stub } => held(row, *stub, State::Running).map(|mut row| {
             row.crashes += 1;
             if row.crashes < MAX_CRASHES {
-                return back_in_line(row, now);
+                return back_in_line(row);
             }
             let failure = Failure::new(Code::JobCrashed, "The workers that tried this ended unexpectedly.");
             over(row, State::Failed, Some(&failure), now)
@@ -171,9 +171,10 @@ fn ended(mut row: Model, end: &End, now: i64) -> Model {
         End::Again { run_at, step, counted } => {
             row.step = *step;
             row.tries += i32::from(*counted);
-            back_in_line(row, *run_at)
+            row.run_at = *run_at;
+            back_in_line(row)
         }
-        End::HandOver => back_in_line(row, now),
+        End::HandOver => back_in_line(row),
     }
 }
 
@@ -190,10 +191,10 @@ fn ended_before(row: &Model, stub: Stub, end: &End) -> bool {
         }
 }
 
-fn back_in_line(mut row: Model, run_at: i64) -> Model {
+/// Where it stood before: it does not wait for those who came after it.
+fn back_in_line(mut row: Model) -> Model {
     row.state = State::Queued;
     row.holder = None;
-    row.run_at = run_at;
     row.epoch += 1;
     row
 }

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use grok2api_entity::connect::begin_write;
 use grok2api_entity::job;
 use sea_orm::{DatabaseTransaction, DbErr};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::apply::{apply, begin};
+use crate::apply::apply;
 use crate::change::{Change, End, Note};
 use crate::jobs::Jobs;
 use crate::news::{Hold, News};
@@ -34,6 +35,8 @@ pub struct Claimed {
     stub: Stub,
     lost: CancellationToken,
     draining: CancellationToken,
+    /// Nobody takes it from here before this process is started again.
+    pub(crate) alone: bool,
     hold: Hold,
 }
 
@@ -57,7 +60,7 @@ impl Claimed {
         let claimed = jobs.inner.writer.write(Change::Claim { stub, holder }, None).await?;
         let Some(row) = claimed else { return Ok(None) };
         hold.claimed();
-        Ok(Some(Self { jobs: jobs.clone(), row, stub: ours, lost, draining, hold }))
+        Ok(Some(Self { jobs: jobs.clone(), row, stub: ours, lost, draining, alone: false, hold }))
     }
 
     /// The row as it was when last written.
@@ -78,6 +81,11 @@ impl Claimed {
     /// Cancelled when this process goes down: what can be handed over should be.
     pub fn draining(&self) -> &CancellationToken {
         &self.draining
+    }
+
+    /// Whether this process goes down, and another can do at once what is left.
+    pub fn can_be_passed_on(&self) -> bool {
+        self.draining.is_cancelled() && !self.alone
     }
 
     /// Writes a note, and tells those who wait when it is about progress.
@@ -105,8 +113,8 @@ impl Claimed {
         let until = Instant::now() + PATIENCE;
         loop {
             let written = in_time(async {
-                let tx = begin(&self.jobs.inner.db).await?;
-                let rows = apply(&tx, &[&change], now_ms()).await?;
+                let tx = begin_write(&self.jobs.inner.db).await?;
+                let rows = apply(&*tx, &[&change], now_ms()).await?;
                 let Some(row) = rows.into_iter().next().flatten() else { return Ok(None) };
                 also(&tx).await?;
                 tx.commit().await?;

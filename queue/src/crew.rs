@@ -22,6 +22,7 @@ use crate::claim::{Claimed, Lost};
 use crate::failpoint;
 use crate::jobs::{Jobs, QueueError};
 use crate::registry::{BEAT, Registry};
+use crate::suspects::{Entry, Suspects};
 use crate::sweep::Sweeper;
 use crate::ticket::Ticket;
 use crate::time::{now_ms, until};
@@ -100,11 +101,14 @@ impl Crew {
             keepers: TaskTracker::new(),
         };
         crew.keep(options);
+        let suspects = Suspects::default();
         for lane in lanes {
             let hand = Hand {
                 jobs: crew.jobs.clone(),
                 registry: Arc::clone(&crew.registry),
                 draining: crew.draining.clone(),
+                alone: options.alone,
+                suspects: suspects.clone(),
                 handler: Arc::clone(&lane.handler),
             };
             crew.workers.spawn(supervise(lane, hand));
@@ -272,6 +276,8 @@ struct Hand {
     jobs: Jobs,
     registry: Arc<Registry>,
     draining: CancellationToken,
+    alone: bool,
+    suspects: Suspects,
     handler: Arc<dyn Handler>,
 }
 
@@ -281,19 +287,40 @@ async fn work(delivery: Delivery, hand: Data<Hand>) {
     failpoint::hit("before_claim").await;
     if hand.draining.is_cancelled() {
         // Taken a moment too late: others are told.
-        hand.jobs.deliver(&[ticket]).await;
-        return;
+        return give_back(&hand, &[ticket]).await;
     }
+    if !hand.registry.is_seen() {
+        return rest_and_give_back(&hand, ticket).await;
+    }
+    match hand.suspects.enter(&hand.jobs, ticket).await {
+        Ok(Entry::Free) => claim_and_carry_out(ticket, &hand).await,
+        Ok(Entry::Alone(alone)) => {
+            claim_and_carry_out(ticket, &hand).await;
+            give_back(&hand, &alone.end()).await;
+        }
+        Ok(Entry::Taken) => {
+            tracing::debug!(job = %ticket.id, "it waits: workers died over it, and over one that runs here");
+        }
+        Err(error) => refused(&hand, ticket, &error.into()).await,
+    }
+}
+
+async fn claim_and_carry_out(ticket: Ticket, hand: &Hand) {
     let claimed = Claimed::claim(&hand.jobs, ticket, hand.registry.id(), hand.draining.clone()).await;
-    hand.jobs.transport().tried(ticket);
     let mut job = match claimed {
-        Ok(Some(job)) => job,
-        Ok(None) => return,
-        Err(error) => return refused(&hand, ticket, &error).await,
+        Ok(claimed) => {
+            hand.jobs.transport().tried(ticket);
+            let Some(job) = claimed else { return };
+            job
+        }
+        Err(error) => return refused(hand, ticket, &error).await,
     };
+    job.alone = hand.alone;
     failpoint::hit("after_claim").await;
     let (kind, began) = (job.row().kind.as_str(), Instant::now());
-    metrics::histogram!("grok2api_job_wait_seconds", "kind" => kind).record(waited(&job));
+    if job.row().epoch == 1 {
+        metrics::histogram!("grok2api_job_wait_seconds", "kind" => kind).record(waited(&job));
+    }
     let end = carry_out(&*hand.handler, &mut job).await;
     failpoint::hit("before_end").await;
     let outcome = match end {
@@ -308,15 +335,28 @@ async fn work(delivery: Delivery, hand: Data<Hand>) {
     metrics::histogram!("grok2api_job_duration_seconds", "kind" => kind).record(began.elapsed().as_secs_f64());
 }
 
-/// The database did not take the claim. The hand rests, so that a database that reads but does not write is not asked
-/// without end, and the ticket goes back.
+/// The database did not take the claim.
 async fn refused(hand: &Hand, ticket: Ticket, error: &QueueError) {
     tracing::warn!(job = %ticket.id, error = %error, "a job could not be claimed: it will be delivered again");
+    rest_and_give_back(hand, ticket).await;
+}
+
+/// The hand rests, so that a database that reads but does not write is not asked without end, and the ticket goes back.
+async fn rest_and_give_back(hand: &Hand, ticket: Ticket) {
     tokio::select! {
         () = tokio::time::sleep(REST) => {}
         () = hand.draining.cancelled() => {}
     }
-    hand.jobs.deliver(&[ticket]).await;
+    give_back(hand, &[ticket]).await;
+}
+
+async fn give_back(hand: &Hand, tickets: &[Ticket]) {
+    if tickets.is_empty() {
+        return;
+    }
+    if let Err(error) = hand.jobs.transport().give_back(tickets).await {
+        tracing::debug!(error = %error, "tickets could not be given back: they come again");
+    }
 }
 
 /// The handler's answer, or what stands for it when it lost the job, came too late, or panicked.

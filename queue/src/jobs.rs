@@ -216,6 +216,16 @@ impl Jobs {
         in_time(jobs.all(&self.inner.db)).await
     }
 
+    /// How many upstream calls a request took so far, and the account of the last one.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn calls_of(&self, generation: Uuid) -> Result<(u32, Option<Uuid>), DbErr> {
+        let jobs: Vec<Uuid> = self.of_generation(generation).await?.iter().map(|job| job.id).collect();
+        let made = self.attempts_of(&jobs).await?;
+        Ok((u32::try_from(made.len()).unwrap_or(u32::MAX), made.last().map(|call| call.account_id)))
+    }
+
     /// The upstream calls of these jobs, in the order they were made.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ pub mod kinds;
 mod news;
 mod order;
 mod registry;
+mod suspects;
 mod sweep;
 mod ticket;
 mod time;

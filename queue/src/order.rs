@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use grok2api_entity::connect::begin_write;
 use grok2api_entity::generation::{self, ActiveModel, Column, Entity, Kind, State};
 use grok2api_entity::{idempotency, job};
 use sea_orm::ActiveValue::Set;
@@ -13,7 +14,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::apply::begin;
+use crate::failpoint;
 use crate::jobs::{Jobs, QueueError, generation_is_over};
 use crate::ticket::{NewJob, Ticket};
 use crate::time::{in_time, now_ms};
@@ -76,7 +77,7 @@ pub struct NewGeneration {
 /// A key under which the client may repeat its request safely (J13).
 #[derive(Debug, Clone)]
 pub struct RepeatKey {
-    /// The `Idempotency-Key` header, 1 to 255 characters.
+    /// Stands for the `Idempotency-Key` header, compared exactly: 1 to 255 characters, best its hash.
     pub key: String,
     /// The path that the request was sent to.
     pub endpoint: &'static str,
@@ -122,6 +123,7 @@ impl Jobs {
         };
         match (written, key) {
             (Some(row), _) => {
+                failpoint::hit("after_accept").await;
                 let tickets: Vec<Ticket> = jobs.iter().map(NewJob::ticket).collect();
                 self.deliver(&tickets).await;
                 Ok(Accepted::New(row))
@@ -139,7 +141,7 @@ impl Jobs {
         jobs: &[NewJob],
         key: Option<&RepeatKey>,
     ) -> Result<Option<generation::Model>, DbErr> {
-        let tx = begin(self.db()).await?;
+        let tx = begin_write(self.db()).await?;
         if let Some(key) = key
             && !reserve_key(&tx, new, key).await?
         {
@@ -147,8 +149,8 @@ impl Jobs {
             return Ok(None);
         }
         let row = row(new, jobs.len());
-        Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(&tx).await?;
-        Self::insert(&tx, jobs.to_vec()).await?;
+        Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(&*tx).await?;
+        Self::insert(&*tx, jobs.to_vec()).await?;
         tx.commit().await?;
         Ok(Some(row))
     }

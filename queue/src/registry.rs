@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use grok2api_entity::connect::begin_write_first;
 use grok2api_entity::worker::{ActiveModel, Column, Entity};
 use grok2api_entity::{clock, job};
 use parking_lot::Mutex;
@@ -16,7 +17,6 @@ use sea_orm::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::apply::begin;
 use crate::news::Hub;
 use crate::time::{in_time, millis, within};
 
@@ -74,6 +74,12 @@ impl Registry {
         self.current.lock().id
     }
 
+    /// Whether it has shown itself within the last lease. Who has not may be taken for dead already, and what it takes then
+    /// would be lost with it.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.current.lock().beaten.elapsed() < lease()
+    }
+
     /// Until when, by the database's clock, others may be judged by their rows. `None` while, and shortly after, the
     /// database stood still, or this process did: the others had no chance to show themselves.
     fn may_judge(&self) -> Option<i64> {
@@ -119,12 +125,15 @@ impl Registry {
 
     /// Renews a row. Answers when, by the database's clock; `None` when the row is no longer there.
     async fn renew(&self, id: Uuid) -> Result<Option<i64>, DbErr> {
+        // In turn with everybody else: under load a single statement may find the file locked each time it looks.
+        let tx = begin_write_first(&self.db).await?;
         Entity::update_many()
             .col_expr(Column::BeatAt, clock::now(self.db.get_database_backend()))
             .filter(Column::Id.eq(id))
-            .exec(&self.db)
+            .exec(&*tx)
             .await?;
-        let row = Entity::find_by_id(id).one(&self.db).await?;
+        let row = Entity::find_by_id(id).one(&*tx).await?;
+        tx.commit().await?;
         Ok(row.map(|row| row.beat_at))
     }
 
@@ -171,13 +180,13 @@ impl Registry {
             beat_at: Set(0),
             draining: Set(false),
         };
-        let tx = begin(&self.db).await?;
-        Entity::insert(row).exec_without_returning(&tx).await?;
+        let tx = begin_write_first(&self.db).await?;
+        Entity::insert(row).exec_without_returning(&*tx).await?;
         Entity::update_many()
             .col_expr(Column::StartedAt, clock::now(backend))
             .col_expr(Column::BeatAt, clock::now(backend))
             .filter(Column::Id.eq(id))
-            .exec(&tx)
+            .exec(&*tx)
             .await?;
         tx.commit().await?;
         Ok(self.renew(id).await?.unwrap_or_default())

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use grok2api_entity::connect::begin_write;
 use grok2api_entity::job::{Column, Entity, Kind, Model, State};
 use grok2api_entity::{generation, idempotency, job_attempt, worker};
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -16,7 +17,6 @@ use sea_orm::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::apply::begin;
 use crate::change::{Change, End};
 use crate::jobs::Jobs;
 use crate::news::News;
@@ -276,13 +276,13 @@ impl Sweeper {
             return Ok(0);
         }
         in_time(async {
-            let tx = begin(self.jobs.db()).await?;
+            let tx = begin_write(self.jobs.db()).await?;
             let attempts = job_attempt::Entity::delete_many().filter(job_attempt::Column::JobId.is_in(jobs.clone()));
-            attempts.exec(&tx).await?;
-            Entity::delete_many().filter(Column::Id.is_in(jobs)).exec(&tx).await?;
+            attempts.exec(&*tx).await?;
+            Entity::delete_many().filter(Column::Id.is_in(jobs)).exec(&*tx).await?;
             if let Some(requests) = requests {
                 let requests = generation::Entity::delete_many().filter(generation::Column::Id.is_in(requests));
-                requests.exec(&tx).await?;
+                requests.exec(&*tx).await?;
             }
             tx.commit().await
         })

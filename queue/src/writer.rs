@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use grok2api_entity::connect::begin_write_first;
 use grok2api_entity::job;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlErr};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::apply::{apply, begin};
+use crate::apply::apply;
 use crate::change::Change;
 use crate::time::{in_time, now_ms};
 
@@ -121,8 +122,9 @@ async fn write_one(db: &DatabaseConnection, change: &Change, until: Instant) -> 
 
 async fn write_together(db: &DatabaseConnection, changes: &[&Change]) -> Result<Vec<Option<job::Model>>, DbErr> {
     in_time(async {
-        let tx = begin(db).await?;
-        let rows = apply(&tx, changes, now_ms()).await?;
+        // Many changes at once: whoever comes with one waits behind them.
+        let tx = begin_write_first(db).await?;
+        let rows = apply(&*tx, changes, now_ms()).await?;
         tx.commit().await?;
         Ok(rows)
     })

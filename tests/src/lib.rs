@@ -5,9 +5,11 @@ mod client;
 pub mod fixture;
 pub mod fleet;
 pub mod ledger;
+mod proxy;
 
 pub use app::{TestApp, TestAppBuilder};
 pub use client::{Answer, ChatEvents, Client, http};
+pub use proxy::{Proxy, Way};
 
 /// The program under test, built beside the tests.
 ///

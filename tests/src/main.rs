@@ -5,15 +5,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use grok2api_tests::fleet::{Outcome, Records, Storm};
+use grok2api_tests::fleet::{Outcome, PoisonRates, Records, Storm};
 use grok2api_tests::ledger::Verdict;
 
 /// Kills worker processes while they work, and lets the ledger judge.
 #[derive(Debug, Parser)]
 struct Options {
     /// Where jobs and records lie.
-    #[arg(long, value_enum)]
-    on: On,
+    #[arg(long, value_enum, required_unless_present = "poison")]
+    on: Option<On>,
+    /// Measures instead what a job that kills its workers leaves of the others' rate.
+    #[arg(long)]
+    poison: bool,
     /// Chooses everything; chunk n of a run has the seed plus n.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -48,8 +51,8 @@ enum On {
 }
 
 impl Options {
-    fn storm(&self, seed: u64) -> Storm {
-        let (records, embedded) = match self.on {
+    fn storm(&self, on: On, seed: u64) -> Storm {
+        let (records, embedded) = match on {
             On::RedisSqlite => (Records::Sqlite, false),
             On::RedisPostgres => (Records::Postgres, false),
             On::Embedded => (Records::Sqlite, true),
@@ -66,16 +69,24 @@ impl Options {
 async fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
     let mut out = std::io::stdout();
+    let Some(on) = options.on else { return poison(&mut out).await };
     let mut outcomes = Vec::new();
     for seed in (options.seed..).take(usize::try_from(options.chunks)?) {
         writeln!(out, "== seed {seed}")?;
-        let outcome = options.storm(seed).run().await?;
+        let outcome = options.storm(on, seed).run().await?;
         writeln!(out, "{outcome}")?;
         outcomes.push((seed, outcome));
     }
     table(&mut out, &outcomes)?;
     let is_red = outcomes.iter().any(|(_, outcome)| outcome.verdict.is_red());
     Ok(ExitCode::from(u8::from(is_red)))
+}
+
+/// F9: the others keep nine tenths of their rate.
+async fn poison(out: &mut impl std::io::Write) -> anyhow::Result<ExitCode> {
+    let rates = PoisonRates::measure().await?;
+    writeln!(out, "{rates}")?;
+    Ok(ExitCode::from(u8::from(rates.left() < 0.9)))
 }
 
 fn table(out: &mut impl std::io::Write, outcomes: &[(u64, Outcome)]) -> std::io::Result<()> {

@@ -23,7 +23,7 @@ impl Generate {
                 stored += usize::from(asset.kind != Kind::Preview);
                 continue;
             }
-            if job.draining().is_cancelled() {
+            if job.can_be_passed_on() {
                 return Ok(End::HandOver);
             }
             failpoint::hit("before_fetch").await;

@@ -3,6 +3,7 @@
 //! The client may leave: the work goes on, and the video is found under `/v1/videos`.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -11,11 +12,11 @@ use grok2api_config::{ProgressWording, ReasoningFormat};
 use grok2api_entity::asset::State;
 use grok2api_entity::failure::Code;
 use grok2api_entity::generation::{self, Kind};
-use grok2api_gateway::GatewayError;
 use grok2api_gateway::request::{ChatRequest, Message, Part, Role};
 use grok2api_gateway::upstream::collect::video_markup;
 use grok2api_gateway::upstream::event::{ChatEvent, EventSink, FinishReason};
 use grok2api_gateway::usage::TokenEstimate;
+use grok2api_gateway::{Calls, GatewayError};
 use grok2api_queue::{Following, Jobs, Order};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -39,6 +40,8 @@ pub(super) struct Film {
     base: String,
     deadline: Instant,
     pub(super) prompt_tokens: u64,
+    /// Upstream calls, once it has come to its end.
+    pub(super) calls: Arc<Calls>,
 }
 
 impl Film {
@@ -82,6 +85,7 @@ impl Film {
                 base,
                 deadline: Instant::now() + lasts + LAST_LOOK,
                 prompt_tokens: tokens.tokens(),
+                calls: Arc::default(),
             }),
             Err(error) => {
                 inputs.discard().await;
@@ -97,12 +101,17 @@ impl Film {
     pub(super) async fn finished(&self) -> Result<String, ApiError> {
         let row = tokio::select! {
             row = self.state.jobs.finished(self.row.id, self.deadline) => row?.ok_or_else(ApiError::internal)?,
-            () = self.state.cut_off.cancelled() => return Err(GatewayError::ShuttingDown.into()),
+            () = self.state.given_up(self.row.id) => return Err(GatewayError::ShuttingDown.into()),
         };
         self.line(&row).await
     }
 
+    /// What is shown at the end, or why nothing is.
     async fn line(&self, row: &generation::Model) -> Result<String, ApiError> {
+        match self.state.jobs.calls_of(row.id).await {
+            Ok((made, last)) => self.calls.set(made, last),
+            Err(error) => tracing::debug!(error = %error, "the calls of a video could not be counted"),
+        }
         if !Jobs::is_over(row) {
             let message = format!("The video is not ready in time. See /v1/videos/{}.", row.public_id);
             return Err(failure::error(Code::UpstreamTimeout, Some(&message)));
@@ -216,7 +225,7 @@ impl Showing {
                         return Some(self.written());
                     }
                 }
-                () = self.film.state.cut_off.cancelled() => {
+                () = self.film.state.given_up(self.film.row.id) => {
                     return Some(self.fail(&GatewayError::ShuttingDown.into()));
                 }
             }

@@ -46,6 +46,8 @@ pub(crate) struct Report {
     /// Upstream calls, once there may be any.
     pub(crate) calls: Option<Arc<Calls>>,
     pub(crate) delivered: Delivered,
+    /// Whether jobs made what was delivered.
+    pub(crate) by_jobs: bool,
     pub(crate) finish: Option<&'static str>,
     /// Of the answer's head, once that is decided.
     pub(crate) status: Option<StatusCode>,
@@ -65,6 +67,7 @@ impl Report {
             facts: Facts::default(),
             calls: None,
             delivered: Delivered::default(),
+            by_jobs: false,
             finish: None,
             status: None,
             outcome: Outcome::ClientGone,
@@ -95,6 +98,7 @@ impl Report {
             reasoning_tokens: self.delivered.reasoning_tokens,
             images: self.delivered.images,
             videos: self.delivered.videos,
+            by_jobs: self.by_jobs,
             first: self.facts.first_event,
             total: took,
         });

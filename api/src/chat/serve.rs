@@ -111,7 +111,7 @@ pub(super) async fn serve(
         let desk = Desk::new(state, &owner, &base, settings.global.image_mode);
         let head = Head { id: id::chat_completion_id(), created: unix_now(), validated, desk, base };
         if state.gateway.models().get(&head.validated.request.model).is_some_and(|model| model.video) {
-            return film(state, &owner, head).await;
+            return film(state, &owner, head, &mut report).await;
         }
         let prepared = state.gateway.prepare(&head.validated.request).await?;
         report.calls = Some(Arc::clone(prepared.calls()));
@@ -271,10 +271,12 @@ async fn whole(state: &AppState, head: Head, prepared: &Prepared, report: &mut R
 }
 
 /// A video asked for in a chat.
-async fn film(state: &AppState, owner: &str, head: Head) -> Result<Served, ApiError> {
+async fn film(state: &AppState, owner: &str, head: Head, report: &mut Report) -> Result<Served, ApiError> {
     let validated = &head.validated;
     let film = Film::accept(state, owner, &validated.request, head.base.clone()).await?;
     let prompt_tokens = film.prompt_tokens;
+    report.calls = Some(Arc::clone(&film.calls));
+    report.by_jobs = true;
     if validated.stream {
         let ending = Ending { usage_head: head.usage_head(), prompt_tokens, discarded_tokens: 0 };
         let encoder = head.encoder(0);
@@ -282,6 +284,7 @@ async fn film(state: &AppState, owner: &str, head: Head) -> Result<Served, ApiEr
         return Ok(Served::Film(Box::new(Filming { film, encoder, ending, ignored })));
     }
     let line = film.finished().await?;
+    report.delivered.videos = 1;
     let wording = state.gateway.settings().load().video.progress_wording;
     let content = film::whole_text(validated.reasoning_format, wording, &line);
     let completion = ChatCompletion {

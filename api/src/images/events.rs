@@ -149,7 +149,7 @@ impl Events {
         loop {
             let told = tokio::select! {
                 told = self.following.wait(deadline) => told,
-                () = self.state.cut_off.cancelled() => return Err(GatewayError::ShuttingDown.into()),
+                () = self.state.given_up(self.id) => return Err(GatewayError::ShuttingDown.into()),
             };
             // Progress alone brings no picture.
             if told.is_none() || Instant::now() >= deadline {

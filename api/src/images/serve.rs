@@ -152,7 +152,7 @@ fn with_ignored(mut response: Response, ignored: &[&'static str]) -> Response {
 async fn finished(state: &AppState, row: &generation::Model, deadline: Instant) -> Result<generation::Model, ApiError> {
     let found = tokio::select! {
         found = state.jobs.finished(row.id, deadline) => found?.ok_or_else(ApiError::internal)?,
-        () = state.cut_off.cancelled() => return Err(GatewayError::ShuttingDown.into()),
+        () = state.given_up(row.id) => return Err(GatewayError::ShuttingDown.into()),
     };
     if Jobs::is_over(&found) { Ok(found) } else { Err(too_late(&found)) }
 }

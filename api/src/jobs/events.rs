@@ -127,6 +127,8 @@ impl Progress {
             tokio::select! {
                 _news = tokio::time::timeout_at(ping_at.min(now + LOOK_EVERY), self.watching.next()) => {}
                 () = self.state.cut_off.cancelled() => return None,
+                // The client asks the next process.
+                () = self.state.leaving.cancelled() => return None,
             }
             match find::find(&self.state, &self.owner, &self.id).await {
                 Ok(work) => self.work = work,

@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::entry::{Entry, Recorded, millis};
 
-const HOUR_MS: i64 = 3_600_000;
 // Widths of the columns, in characters.
 const REQUEST_ID: usize = 64;
 const ENDPOINT: usize = 64;
@@ -29,12 +28,19 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn new(entries: Vec<Recorded>) -> Self {
-        let rows: Vec<_> = entries.into_iter().map(row).collect();
         let mut hours: BTreeMap<(i64, String, String), usage_hour::Model> = BTreeMap::new();
-        for row in &rows {
-            let key = (row.at - row.at.rem_euclid(HOUR_MS), row.model.clone(), row.owner.clone());
-            let hour = hours.entry(key).or_insert_with_key(empty_hour);
-            add(hour, row);
+        let mut rows = Vec::with_capacity(entries.len());
+        for recorded in entries {
+            // Videos that jobs make count when they are made, whoever is shown them later.
+            let videos = if recorded.entry.by_jobs { 0 } else { clamped(recorded.entry.videos) };
+            let row = row(recorded);
+            let key = (usage_hour::hour_of(row.at), row.model.clone(), row.owner.clone());
+            let hour = hours
+                .entry(key)
+                .or_insert_with_key(|(hour, model, owner)| usage_hour::Model::empty(*hour, model, owner));
+            add(hour, &row);
+            hour.videos += i64::from(videos);
+            rows.push(row);
         }
         Self { rows, hours: hours.into_values().collect() }
     }
@@ -51,12 +57,12 @@ impl Batch {
         let Some(first) = self.rows.first() else { return Ok(()) };
         let work = begin_write(db).await?;
         // The rows come first: where an earlier try of this batch is still being committed, this waits for it.
-        if let Err(error) = request_log::insert(&work, &self.rows).await {
+        if let Err(error) = request_log::insert(&*work, &self.rows).await {
             work.rollback().await?;
             let is_known = matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)));
             return if is_known && request_log::exists(db, first.id).await? { Ok(()) } else { Err(error) };
         }
-        usage_hour::add(&work, &self.hours).await?;
+        usage_hour::add(&*work, &self.hours).await?;
         work.commit().await
     }
 }
@@ -89,24 +95,6 @@ fn first_ms(entry: &Entry) -> Option<i64> {
     entry.first.map(millis)
 }
 
-fn empty_hour((hour, model, owner): &(i64, String, String)) -> usage_hour::Model {
-    usage_hour::Model {
-        hour: *hour,
-        model: model.clone(),
-        owner: owner.clone(),
-        requests: 0,
-        errors: 0,
-        prompt_tokens: 0,
-        completion_tokens: 0,
-        reasoning_tokens: 0,
-        images: 0,
-        videos: 0,
-        first_ms: 0,
-        firsts: 0,
-        total_ms: 0,
-    }
-}
-
 fn add(hour: &mut usage_hour::Model, row: &request_log::Model) {
     hour.requests += 1;
     hour.errors += i64::from(row.error_code.is_some());
@@ -114,7 +102,6 @@ fn add(hour: &mut usage_hour::Model, row: &request_log::Model) {
     hour.completion_tokens += row.completion_tokens;
     hour.reasoning_tokens += row.reasoning_tokens;
     hour.images += i64::from(row.images);
-    hour.videos += i64::from(row.videos);
     hour.first_ms += row.first_ms.unwrap_or(0);
     hour.firsts += i64::from(row.first_ms.is_some());
     hour.total_ms += row.total_ms;

@@ -37,6 +37,8 @@ pub struct Entry {
     pub images: u32,
     /// Videos delivered.
     pub videos: u32,
+    /// Whether jobs made them. They count their videos themselves.
+    pub by_jobs: bool,
     /// From the request to the first event.
     pub first: Option<Duration>,
     /// From the request to the end of the answer.

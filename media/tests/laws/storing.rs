@@ -170,11 +170,11 @@ async fn m13_a_name_tells_nothing_of_its_source_and_a_rolled_back_one_is_gone() 
     for room in Room::everywhere().await {
         let source = asset_path("users/3f9c2a1e/generated/v1/generated_video.mp4?cache=1");
         let tx = begin_write(&room.database.db).await.unwrap();
-        let lost = register(&tx, new_asset(Kind::Video, &source)).await.unwrap();
+        let lost = register(&*tx, new_asset(Kind::Video, &source)).await.unwrap();
         tx.rollback().await.unwrap();
         assert_eq!(room.library.get(lost.id).await.unwrap(), None);
         let tx = begin_write(&room.database.db).await.unwrap();
-        let kept = register(&tx, new_asset(Kind::Video, &source)).await.unwrap();
+        let kept = register(&*tx, new_asset(Kind::Video, &source)).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(room.row(kept.id).await, kept);
         assert!(is_public_name(&kept.name) && kept.name.len() == 30, "{}", kept.name);

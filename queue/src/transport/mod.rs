@@ -46,16 +46,21 @@ pub trait Transport: Send + Sync + 'static {
     /// The tickets may or may not lie there then; the sweeper repeats them.
     async fn push(&self, tickets: &[Ticket]) -> Result<u64, TransportError>;
 
-    /// Takes due tickets of a kind away, at most `max`.
+    /// Takes due tickets of a kind, at most `max`. One that is neither [`Transport::tried`] nor given back comes again
+    /// after a moment: whoever took it may have died.
     ///
     /// # Errors
-    /// Nothing was taken, or what was taken is lost until the sweeper repeats it.
+    /// Nothing was taken, or what was taken comes again.
     async fn take(&self, kind: Kind, max: usize) -> Result<Taken, TransportError>;
 
-    /// Hears that the claim of a taken ticket was tried: from now on the row alone says whether the job waits.
-    fn tried(&self, ticket: Ticket) {
-        let _ = ticket;
-    }
+    /// Hears that a taken ticket's job was claimed, or was not to be had: from now on the row alone says whether it waits.
+    fn tried(&self, ticket: Ticket);
+
+    /// Takes back tickets whose claim was not tried, or did not come about: they are due at once.
+    ///
+    /// # Errors
+    /// They come again after a moment.
+    async fn give_back(&self, tickets: &[Ticket]) -> Result<(), TransportError>;
 
     /// Takes a ticket back.
     ///

@@ -40,31 +40,36 @@ const BATCH: usize = 500;
 /// News that may wait to be told (I7). What does not fit is left out: those who wait look for themselves.
 const NEWS_WAITING: usize = 4096;
 
-/// Takes due tickets. KEYS: the set. ARGV: how many. Answers the tickets with their scores, and the time until the next.
+/// A ticket that was taken comes again after this time, in milliseconds, if nobody says what became of it: whoever took
+/// it may have died (F1). A claim takes far less; one that takes longer and is tried twice is refused once, by its row.
+const HELD_MS: u64 = 1_000;
+
+/// Takes due tickets. KEYS: the set. ARGV: how many, and for how long they are held. Answers the tickets with their scores,
+/// and the time until the next.
 const TAKE: &str = r"
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'WITHSCORES', 'LIMIT', 0, ARGV[1])
-for i = 1, #due, 2 do redis.call('ZREM', KEYS[1], due[i]) end
+for i = 1, #due, 2 do redis.call('ZADD', KEYS[1], 'XX', now + ARGV[2], due[i]) end
 local next = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 local wait = -1
 if next[2] then wait = math.min(math.max(0, tonumber(next[2]) - now), 3600000) end
 return {due, wait}";
 
-/// Puts tickets. KEYS: the set. ARGV: channel, kind, the caller's time, then time and ticket alternately. Answers how many
-/// were new. What is due by the caller's clock is due, and what is due later is so by the clock of Redis: a caller whose
+/// Puts tickets. KEYS: the set. ARGV: channel, kind, the caller's time, `NX` to leave one that lies there as it is or `LT` to
+/// make it due earlier, then time and ticket alternately. Answers how many were new. What is due by the caller's clock is due, and what is due later is so by the clock of Redis: a caller whose
 /// clock is wrong makes nothing late (F27).
 const PUSH: &str = r"
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local theirs = tonumber(ARGV[3])
 local new = 0
-for i = 4, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   local at = tonumber(ARGV[i])
   if at > theirs then at = at + now - theirs else at = math.min(at, now) end
-  new = new + redis.call('ZADD', KEYS[1], 'NX', string.format('%.0f', at), ARGV[i + 1])
+  new = new + redis.call('ZADD', KEYS[1], ARGV[4], string.format('%.0f', at), ARGV[i + 1])
 end
-if new > 0 then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
+if new > 0 or ARGV[4] == 'LT' then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
 return new";
 
 /// How Redis is reached.
@@ -88,6 +93,7 @@ pub struct RedisTransport {
     /// Kinds whose tickets Redis does not take, and until when their rows are read as well.
     refused: Mutex<HashMap<Kind, Instant>>,
     news: mpsc::Sender<News>,
+    tried: mpsc::Sender<Ticket>,
 }
 
 impl RedisTransport {
@@ -109,6 +115,8 @@ impl RedisTransport {
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(RESPONSE_TIMEOUT));
         let commands = client.get_connection_manager_with_config(config).await?;
+        let (tried, taken) = mpsc::channel(NEWS_WAITING);
+        tokio::spawn(forget(commands.clone(), settings.prefix.clone(), taken));
         let (news, waiting) = mpsc::channel(NEWS_WAITING);
         tokio::spawn(publish(commands.clone(), format!("{}:news", settings.prefix), waiting));
         Ok(Self {
@@ -122,6 +130,7 @@ impl RedisTransport {
             away_until: Mutex::default(),
             refused: Mutex::default(),
             news,
+            tried,
         })
     }
 
@@ -142,7 +151,7 @@ impl RedisTransport {
     }
 
     fn key(&self, kind: Kind) -> String {
-        format!("{}:due:{}", self.prefix, kind.as_str())
+        key(&self.prefix, kind)
     }
 
     fn channel(&self, name: &str) -> String {
@@ -169,9 +178,30 @@ impl RedisTransport {
         self.refused.lock().get(&kind).is_some_and(|until| Instant::now() < *until)
     }
 
-    async fn push_batch(&self, kind: Kind, tickets: &[Ticket]) -> Result<u64, TransportError> {
+    /// Puts tickets, each kind by itself.
+    async fn put(&self, mode: &str, tickets: &[Ticket]) -> Result<u64, TransportError> {
+        let (mut new, mut failed) = (0, None);
+        for kind in crate::kinds::ALL {
+            let of_kind: Vec<Ticket> = tickets.iter().copied().filter(|ticket| ticket.kind == kind).collect();
+            for batch in of_kind.chunks(BATCH) {
+                match self.push_batch(kind, mode, batch).await {
+                    Ok(count) => new += count,
+                    Err(error) => {
+                        // The workers of this process find the rows themselves; other kinds still go.
+                        self.refused.lock().insert(kind, Instant::now() + REFUSED);
+                        self.bells.of(kind).notify_one();
+                        failed = Some(error);
+                        break;
+                    }
+                }
+            }
+        }
+        failed.map_or(Ok(new), Err)
+    }
+
+    async fn push_batch(&self, kind: Kind, mode: &str, tickets: &[Ticket]) -> Result<u64, TransportError> {
         let mut call = self.push.prepare_invoke();
-        call.key(self.key(kind)).arg(self.channel("wake")).arg(kind.as_str()).arg(now_ms());
+        call.key(self.key(kind)).arg(self.channel("wake")).arg(kind.as_str()).arg(now_ms()).arg(mode);
         for ticket in tickets {
             call.arg(ticket.run_at).arg(Stub { id: ticket.id, epoch: ticket.epoch }.to_string());
         }
@@ -179,8 +209,9 @@ impl RedisTransport {
     }
 
     async fn take_there(&self, kind: Kind, max: usize) -> Result<Taken, TransportError> {
-        let (due, wait): (Vec<(Vec<u8>, f64)>, i64) =
-            self.ask(self.take.key(self.key(kind)).arg(max).invoke_async(&mut self.commands.clone())).await?;
+        let (due, wait): (Vec<(Vec<u8>, f64)>, i64) = self
+            .ask(self.take.key(self.key(kind)).arg(max).arg(HELD_MS).invoke_async(&mut self.commands.clone()))
+            .await?;
         let tickets = due
             .into_iter()
             .filter_map(|(stub, run_at)| {
@@ -240,6 +271,31 @@ fn whole(score: f64) -> i64 {
     whole
 }
 
+fn key(prefix: &str, kind: Kind) -> String {
+    format!("{prefix}:due:{}", kind.as_str())
+}
+
+/// Removes tickets that were tried, many at once when many wait.
+async fn forget(mut commands: ConnectionManager, prefix: String, mut waiting: mpsc::Receiver<Ticket>) {
+    let mut tickets = Vec::new();
+    while waiting.recv_many(&mut tickets, BATCH).await > 0 {
+        for kind in crate::kinds::ALL {
+            let of_kind = tickets.iter().filter(|ticket| ticket.kind == kind);
+            let stubs: Vec<String> =
+                of_kind.map(|ticket| Stub { id: ticket.id, epoch: ticket.epoch }.to_string()).collect();
+            if stubs.is_empty() {
+                continue;
+            }
+            let removed: RedisResult<u64> =
+                redis::cmd("ZREM").arg(key(&prefix, kind)).arg(stubs).query_async(&mut commands).await;
+            if let Err(error) = removed {
+                tracing::debug!(error = %error, "tickets that were tried come again: their rows refuse them");
+            }
+        }
+        tickets.clear();
+    }
+}
+
 /// Tells news, many at once when many wait.
 async fn publish(mut commands: ConnectionManager, channel: String, mut waiting: mpsc::Receiver<News>) {
     let mut news = Vec::new();
@@ -257,23 +313,12 @@ async fn publish(mut commands: ConnectionManager, channel: String, mut waiting: 
 #[async_trait]
 impl Transport for RedisTransport {
     async fn push(&self, tickets: &[Ticket]) -> Result<u64, TransportError> {
-        let (mut new, mut failed) = (0, None);
-        for kind in crate::kinds::ALL {
-            let of_kind: Vec<Ticket> = tickets.iter().copied().filter(|ticket| ticket.kind == kind).collect();
-            for batch in of_kind.chunks(BATCH) {
-                match self.push_batch(kind, batch).await {
-                    Ok(count) => new += count,
-                    Err(error) => {
-                        // The workers of this process find the rows themselves; other kinds still go.
-                        self.refused.lock().insert(kind, Instant::now() + REFUSED);
-                        self.bells.of(kind).notify_one();
-                        failed = Some(error);
-                        break;
-                    }
-                }
-            }
-        }
-        failed.map_or(Ok(new), Err)
+        self.put("NX", tickets).await
+    }
+
+    async fn give_back(&self, tickets: &[Ticket]) -> Result<(), TransportError> {
+        self.rows.give_back(tickets).await?;
+        self.put("LT", tickets).await.map(drop)
     }
 
     async fn take(&self, kind: Kind, max: usize) -> Result<Taken, TransportError> {
@@ -290,6 +335,8 @@ impl Transport for RedisTransport {
 
     fn tried(&self, ticket: Ticket) {
         self.rows.tried(ticket);
+        // One that cannot be told of comes again, and is refused by its row.
+        let _ = self.tried.try_send(ticket);
     }
 
     async fn remove(&self, ticket: Ticket) -> Result<(), TransportError> {
@@ -357,10 +404,11 @@ mod tests {
             let now = now_ms() + hour_off;
             let (push, take) = (Script::new(PUSH), Script::new(TAKE));
             let mut call = push.prepare_invoke();
-            call.key(&key).arg("test").arg("test").arg(now);
+            call.key(&key).arg("test").arg("test").arg(now).arg("NX");
             call.arg(now - 5).arg("due").arg(now + 60_000).arg("later");
             assert_eq!(call.invoke_async::<u64>(&mut redis).await.unwrap(), 2);
-            let (due, wait): (Vec<(String, f64)>, i64) = take.key(&key).arg(9).invoke_async(&mut redis).await.unwrap();
+            let (due, wait): (Vec<(String, f64)>, i64) =
+                take.key(&key).arg(9).arg(90_000).invoke_async(&mut redis).await.unwrap();
             assert_eq!(due.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["due"]);
             assert!((50_000..=60_000).contains(&wait), "{wait}");
             redis::cmd("DEL").arg(&key).exec_async(&mut redis).await.unwrap();

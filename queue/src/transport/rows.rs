@@ -160,6 +160,13 @@ impl Transport for RowTransport {
         }
     }
 
+    async fn give_back(&self, tickets: &[Ticket]) -> Result<(), TransportError> {
+        for ticket in tickets {
+            self.tried(*ticket);
+        }
+        self.push(tickets).await.map(drop)
+    }
+
     async fn remove(&self, ticket: Ticket) -> Result<(), TransportError> {
         if let Some(ahead) = self.desk.lock().ahead.get_mut(&ticket.kind) {
             ahead.retain(|other| other.id != ticket.id);

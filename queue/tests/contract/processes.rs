@@ -24,6 +24,11 @@ async fn perform(job: &mut Claimed) -> Result<End, Lost> {
     let first = job.row().epoch == 1;
     match job.row().args.as_str() {
         "abort" => std::process::abort(),
+        "abort after a while" => {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            std::process::abort();
+        }
+        "take a second" => tokio::time::sleep(Duration::from_secs(1)).await,
         "hang once" if first => {
             job.note(Note { step: Some(Step::Submitted), ..Note::default() }).await?;
             std::future::pending::<()>().await;
@@ -228,6 +233,31 @@ async fn f9_a_job_that_kills_its_workers_is_given_up_and_others_are_done() {
     let alive = workers.iter_mut().filter_map(|worker| worker.0.try_wait().unwrap().is_none().then_some(())).count();
     assert_eq!(alive, 1, "three died of it");
     drop(workers);
+    ground.end().await;
+}
+
+#[tokio::test]
+async fn f9_what_ran_beside_a_job_that_kills_its_workers_is_not_given_up_with_it() {
+    let ground = Ground::new(Base::Postgres).await;
+    let party = ground.party(Road::Redis).await;
+    let [poison, beside] = [doing("abort after a while"), doing("take a second")];
+    let ids = [poison.id, beside.id];
+    party.put(vec![poison, beside]).await;
+    // One worker at a time, with two hands: both jobs are in it when it dies.
+    let mut worker = Worker::start(&ground).await;
+    let mut died = 0;
+    wait_for("both to be over", async || {
+        if worker.0.try_wait().unwrap().is_some() {
+            died += 1;
+            worker = Worker::start(&ground).await;
+        }
+        is(&party, ids[0], State::Failed).await && is(&party, ids[1], State::Completed).await
+    })
+    .await;
+    let rows = [party.row(ids[0]).await, party.row(ids[1]).await];
+    assert_eq!((rows[0].error_code.as_deref(), rows[0].crashes), (Some("job_crashed"), 3));
+    assert_eq!((rows[1].crashes, died), (2, 3), "it was there twice, and not a third time");
+    worker.end();
     ground.end().await;
 }
 

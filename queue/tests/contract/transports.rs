@@ -40,7 +40,9 @@ async fn what_is_due_comes_in_its_order_and_once(road: Road) {
     let third = party.transport.take(KIND, 2).await.unwrap();
     assert_eq!(third.tickets, []);
     let until = third.next_due.unwrap();
-    assert!(until > Duration::from_secs(10) && until <= Duration::from_secs(60), "{until:?}");
+    // Those that were taken come again soon, where it is not known what became of them.
+    let least = if road == Road::Rows { Duration::from_secs(10) } else { Duration::ZERO };
+    assert!(until > least && until <= Duration::from_secs(60), "{until:?}");
     assert_eq!(party.transport.take(Kind::GenerateVideo, 9).await.unwrap().tickets.len(), 1, "kinds are apart");
     ground.end().await;
 }
@@ -215,7 +217,7 @@ async fn f34_a_key_of_the_wrong_type_troubles_its_own_kind_alone() {
         assert_eq!(ids(&party.transport.take(kind, 9).await.unwrap().tickets), [id]);
         // One call that names them all still delivers the others.
         let ticket = Ticket { kind, ..stub(id) };
-        assert!(party.transport.push(&[stub(image), ticket]).await.is_err(), "the failure is not hidden");
+        assert!(party.transport.give_back(&[stub(image), ticket]).await.is_err(), "the failure is not hidden");
         assert_eq!(ids(&party.transport.take(kind, 9).await.unwrap().tickets), [id]);
     }
     let found = party.transport.take(KIND, 9).await.unwrap();

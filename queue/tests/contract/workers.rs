@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use grok2api_entity::job::{Kind, State, Step};
 use grok2api_entity::worker;
-use grok2api_queue::{Crew, CrewOptions, End, LEASE_MS, Lane, Note};
+use grok2api_queue::{Crew, CrewOptions, End, Handler, LEASE_MS, Lane, Note, Sweeper, Ticket};
 use parking_lot::Mutex;
 use sea_orm::{EntityTrait, PaginatorTrait};
 use tokio::sync::{Notify, Semaphore};
@@ -57,6 +57,54 @@ async fn as_many_run_as_may_and_never_more_by_rows() {
 #[tokio::test]
 async fn as_many_run_as_may_and_never_more_by_redis() {
     as_many_run_as_may_and_never_more(Road::Redis).await;
+}
+
+async fn f9_jobs_that_may_be_poison_run_one_at_a_time(road: Road) {
+    let ground = Ground::new(Base::Sqlite).await;
+    let party = ground.party(road).await;
+    let suspects = party.put((0..4).map(|_| job(KIND)).collect()).await;
+    let sweeper = Sweeper::new(party.jobs.clone(), Duration::ZERO);
+    for round in 0..2_i64 {
+        for ticket in &suspects {
+            party.claim(Ticket { epoch: round * 2, ..*ticket }, Uuid::now_v7()).await.unwrap();
+        }
+        assert_eq!(sweeper.take_over(None).await.unwrap(), 4, "their workers died");
+    }
+    let (now, most, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let handler = {
+        let (now, most, gate) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&gate));
+        act(move |job| {
+            let (now, most, gate) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&gate));
+            Box::pin(async move {
+                if job.row().crashes == 2 {
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    gate.acquire().await.unwrap().forget();
+                    now.fetch_sub(1, Ordering::SeqCst);
+                }
+                Ok(End::Completed)
+            })
+        })
+    };
+    let crew = party.crew(KIND, 3, handler).await;
+    wait_for("one of them to run", async || now.load(Ordering::SeqCst) == 1).await;
+    party.put((0..20).map(|_| job(KIND)).collect()).await;
+    all_completed(&party, 20).await;
+    assert_eq!((party.count(State::Running).await, party.count(State::Queued).await), (1, 3));
+    gate.add_permits(4);
+    all_completed(&party, 24).await;
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+    crew.stop(LONG).await;
+    ground.end().await;
+}
+
+#[tokio::test]
+async fn f9_jobs_that_may_be_poison_run_one_at_a_time_by_rows() {
+    f9_jobs_that_may_be_poison_run_one_at_a_time(Road::Rows).await;
+}
+
+#[tokio::test]
+async fn f9_jobs_that_may_be_poison_run_one_at_a_time_by_redis() {
+    f9_jobs_that_may_be_poison_run_one_at_a_time(Road::Redis).await;
 }
 
 #[tokio::test]
@@ -123,10 +171,8 @@ async fn j7_work_that_hangs_is_ended_at_its_deadline() {
     ground.end().await;
 }
 
-#[tokio::test]
-async fn j8_a_cancelled_job_stops_while_it_runs() {
-    let ground = Ground::new(Base::Sqlite).await;
-    let (here, there) = (ground.party(Road::Redis).await, ground.party(Road::Redis).await);
+/// Work without an end, and what is cancelled when it is dropped.
+fn endless() -> (Arc<dyn Handler>, CancellationToken) {
     let dropped = CancellationToken::new();
     let guard = dropped.clone();
     let handler = act(move |_| {
@@ -136,6 +182,14 @@ async fn j8_a_cancelled_job_stops_while_it_runs() {
             std::future::pending().await
         })
     });
+    (handler, dropped)
+}
+
+#[tokio::test]
+async fn j8_a_cancelled_job_stops_while_it_runs() {
+    let ground = Ground::new(Base::Sqlite).await;
+    let (here, there) = (ground.party(Road::Redis).await, ground.party(Road::Redis).await);
+    let (handler, dropped) = endless();
     let crew = here.crew(KIND, 1, handler).await;
     let id = there.jobs.submit(job(KIND)).await.unwrap();
     wait_for("it to run", async || there.row(id).await.state == State::Running).await;
@@ -203,15 +257,7 @@ async fn f11_a_crew_that_stops_leaves_nothing_undone_and_nothing_held() {
 async fn j8_a_cancelled_job_stops_although_its_worker_was_not_told() {
     let ground = Ground::new(Base::Sqlite).await;
     let (here, deaf) = (ground.party(Road::Rows).await, ground.party(Road::Rows).await);
-    let dropped = CancellationToken::new();
-    let guard = dropped.clone();
-    let handler = act(move |_| {
-        let guard = guard.clone().drop_guard();
-        Box::pin(async move {
-            let _guard = guard;
-            std::future::pending().await
-        })
-    });
+    let (handler, dropped) = endless();
     let crew = deaf.crew(KIND, 1, handler).await;
     let id = here.jobs.submit(job(KIND)).await.unwrap();
     wait_for("it to run", async || here.row(id).await.state == State::Running).await;

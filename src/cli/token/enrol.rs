@@ -65,12 +65,12 @@ pub(super) async fn enrol(
         if chunk.is_empty() {
             break;
         }
-        added += add(store, &work, chunk, circumstances).await?;
+        added += add(store, &*work, chunk, circumstances).await?;
         output.progress(&format!("{} of {new} accounts", new - rest.len()))?;
     }
     output.progress("")?;
     if added > 0 {
-        announce_change(&work).await?;
+        announce_change(&*work).await?;
     }
     work.commit().await?;
     Ok(Enrolled { added, known: total as u64 - added })

@@ -30,9 +30,9 @@ pub(super) async fn run(args: &RemoveArgs, store: &Store, output: &mut Output) -
     }
     let work = begin_write(&store.db).await?;
     for account in &accounts {
-        account::delete(&work, account.id).await?;
+        account::delete(&*work, account.id).await?;
     }
-    announce_change(&work).await?;
+    announce_change(&*work).await?;
     work.commit().await?;
     output.line(&format!("{} removed", accounts.len()))?;
     Ok(ExitCode::SUCCESS)

@@ -90,13 +90,13 @@ impl Tester {
     async fn write_down(&self, account: &Model, finding: &Finding) -> anyhow::Result<()> {
         let work = begin_write(&self.store.db).await?;
         if let Some(state) = &finding.state {
-            account::record_states(&work, std::slice::from_ref(state)).await?;
+            account::record_states(&*work, std::slice::from_ref(state)).await?;
             if state.status != account.status {
-                announce_change(&work).await?;
+                announce_change(&*work).await?;
             }
         }
         if let Some(budget) = &finding.budget {
-            account_budget::record(&work, std::slice::from_ref(budget)).await?;
+            account_budget::record(&*work, std::slice::from_ref(budget)).await?;
         }
         work.commit().await?;
         Ok(())

@@ -6,6 +6,7 @@
 mod clients;
 mod gather;
 mod place;
+mod poison;
 mod process;
 mod redis;
 mod storm;
@@ -32,6 +33,7 @@ use tokio::net::TcpListener;
 
 pub use clients::{Clients, Wish};
 pub use place::Records;
+pub use poison::{POISON, PoisonRates};
 pub use process::{Process, wait_for};
 pub use redis::RedisServer;
 pub use storm::{Outcome, POINTS, Storm, Tally};
@@ -138,6 +140,10 @@ impl Fleet {
     /// # Errors
     /// It cannot be started, or the program has no such places.
     pub fn start(&self, part: Part, failpoints: &str) -> Result<Process> {
+        self.start_with(part, &[(FAILPOINTS, failpoints)])
+    }
+
+    fn start_with(&self, part: Part, variables: &[(&str, &str)]) -> Result<Process> {
         let mut command = Command::new(program()?);
         command.arg(match part {
             Part::Serve => "serve",
@@ -150,7 +156,7 @@ impl Fleet {
         for name in ["STORAGE_MODE", "DATABASE_URL", "REDIS_URL", "RUST_LOG", "PORT"] {
             command.env_remove(name);
         }
-        command.current_dir(self.folder.path()).env(FAILPOINTS, failpoints);
+        command.current_dir(self.folder.path());
         command.env("GROK2API_DATA_DIR", &self.startup.data_dir).env("GROK2API_LISTEN", self.address());
         command.env("GROK2API_UPSTREAM__BASE_URL", self.sim.url());
         command.env("GROK2API_UPSTREAM__ASSETS_BASE_URL", self.sim.url());
@@ -164,6 +170,7 @@ impl Fleet {
             command.env("GROK2API_REDIS_URL", redis.url());
         }
         command.envs(self.plan.variables.iter().map(|(name, value)| (name, value)));
+        command.envs(variables.iter().copied());
         Process::start(command, &self.folder.path().join("processes.log"))
     }
 
@@ -175,6 +182,21 @@ impl Fleet {
         let mut process = self.start(part, failpoints)?;
         self.wait_ready(part, &mut process).await?;
         Ok(process)
+    }
+
+    /// Starts a process with variables of its own, and waits until it is ready.
+    ///
+    /// # Errors
+    /// It does not become so.
+    pub async fn ready_with(&self, part: Part, variables: &[(&str, &str)]) -> Result<Process> {
+        let mut process = self.start_with(part, variables)?;
+        self.wait_ready(part, &mut process).await?;
+        Ok(process)
+    }
+
+    /// Where the records lie, if on a server.
+    pub fn database_url(&self) -> Option<String> {
+        self.place.url()
     }
 
     /// Waits until a process works or answers.

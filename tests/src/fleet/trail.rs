@@ -139,7 +139,8 @@ impl Court<'_> {
     fn taken_over(&self, before: &Mark, free: &Mark, claimed: Option<&Mark>, seen: &mut Sightings) {
         let strike = self.strike(before.holder, free.at);
         let blow = strike.map_or(Blow::None, |strike| strike.blow);
-        seen.hurt.insert(Hurt { job: before.job, epoch: before.epoch, step: before.step, blow });
+        // The step that it was taken in: it may have come to it in the same commit.
+        seen.hurt.insert(Hurt { job: before.job, epoch: before.epoch, step: free.step, blow });
         let Some(strike) = strike.filter(|strike| strike.blow == Blow::Killed) else { return };
         let after = |at: i64| std::time::Duration::from_millis(u64::try_from(at - strike.at).unwrap_or(0));
         if !self.calm.between(strike.at, free.at) {

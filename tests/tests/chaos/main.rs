@@ -3,7 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "the seed of a run that is repeated")]
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod endings;
 mod judge;
+mod partitions;
 mod poison;
 mod ranges;
 mod redis;

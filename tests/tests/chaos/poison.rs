@@ -1,30 +1,12 @@
 //! F9: a job that kills whoever takes it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use grok2api_entity::job::{self, State};
-use grok2api_tests::fleet::{Clients, Fleet, Part, Plan, Process, Records, Strikes, Wish};
-use grok2api_tests::ledger::Blow;
+use grok2api_tests::fleet::{Clients, Fleet, POISON, Part, Plan, Records, Strikes, Wish};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 const OTHERS: usize = 24;
-const ARMED: &str = "poison=abort";
-
-/// Starts another process where one has died, until all jobs have come to their ends. Answers how many died.
-async fn keep_alive(fleet: &Fleet, strikes: &Strikes, workers: &mut [Process]) -> usize {
-    let (mut deaths, until) = (0, Instant::now() + Duration::from_secs(90));
-    while fleet.open_jobs().await.unwrap() > 0 && Instant::now() < until {
-        for worker in workers.iter_mut() {
-            if worker.ended().unwrap().is_some() {
-                strikes.strike(worker.pid(), Blow::Killed);
-                deaths += 1;
-                *worker = fleet.start(Part::Worker, ARMED).unwrap();
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    deaths
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f9_a_job_that_crashes_three_workers_is_given_up_and_the_others_are_done() {
@@ -33,13 +15,13 @@ async fn f9_a_job_that_crashes_three_workers_is_given_up_and_the_others_are_done
     let (strikes, clients) = (Strikes::watch(fleet.db.clone()), Clients::new(fleet.client()));
     let mut workers = Vec::new();
     for _ in 0..3 {
-        workers.push(fleet.ready(Part::Worker, ARMED).await.unwrap());
+        workers.push(fleet.ready(Part::Worker, POISON).await.unwrap());
     }
     clients.ask(Wish::video("poison", "[[poison]]")).await;
     for number in 0..OTHERS {
         clients.ask(Wish::video(&format!("other{number}"), "media:steps=2,gap_ms=50")).await;
     }
-    let deaths = keep_alive(&fleet, &strikes, &mut workers).await;
+    let deaths = fleet.attend(&strikes, &mut workers, OTHERS + 1, Duration::from_secs(90)).await.unwrap();
     let given_up = job::Entity::find().filter(job::Column::ErrorCode.eq("job_crashed"));
     let given_up = given_up.all(&fleet.db).await.unwrap();
     assert_eq!(given_up.iter().map(|job| (job.crashes, job.state)).collect::<Vec<_>>(), [(3, State::Failed)]);

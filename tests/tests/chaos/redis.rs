@@ -13,6 +13,8 @@ use uuid::Uuid;
 /// Generous: a fault that keeps jobs waiting keeps them waiting for ever.
 const DRIVEN: Duration = Duration::from_secs(30);
 const ALL_DONE: Duration = Duration::from_secs(60);
+/// How long Redis stands still.
+const STILL: Duration = Duration::from_secs(30);
 const BEFORE: usize = 12;
 const MEANWHILE: usize = 4;
 
@@ -103,10 +105,16 @@ async fn f28_a_redis_that_forgets_everything_costs_no_job() {
 async fn f29_f32_a_redis_that_stands_still_or_is_full_stops_no_work() {
     let mut patient = Patient::start().await;
     patient.ask(BEFORE).await;
+    let struck = Instant::now();
     patient.fleet.redis.as_ref().unwrap().pause().unwrap();
     patient.lives_with("Redis stands still").await;
-    // Without it to the end.
+    // Without it to the end, and on for half a minute: those who come ask a Redis that does not answer.
     patient.all_done("Redis stands still").await;
+    while struck.elapsed() < STILL {
+        patient.ask(1).await;
+        patient.all_done("Redis still stands still").await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
     patient.fleet.redis.as_ref().unwrap().resume().unwrap();
     fill(&patient.fleet).await;
     patient.ask(BEFORE).await;

@@ -12,6 +12,7 @@ mod images;
 mod jobs;
 mod operation;
 mod parameters;
+mod records;
 mod secrets;
 mod settings;
 mod timeouts;

@@ -180,3 +180,35 @@ async fn a_client_that_leaves_before_the_answer_begins_is_counted_too() {
     assert!(row.account_id.is_some() && row.first_ms.is_none());
     assert_sums(&db, &written).await;
 }
+
+#[tokio::test]
+async fn a_video_counts_when_it_is_made_whoever_waits_for_it() {
+    let app = TestApp::start().await;
+    let db = database(app.folder.path()).await;
+    // One is shown in a chat, one is asked for and left alone.
+    assert_eq!(ask(&app, "shown", &question("grok-imagine-0.9", "the sun rises", false)).await, 200);
+    assert_eq!(ask(&app, "streamed", &question("grok-imagine-0.9", "the sun sets", true)).await, 200);
+    let client = app.client();
+    let alone = client.request(Method::POST, "/v1/videos").header("x-request-id", "alone");
+    let alone = client.send(alone.json(&serde_json::json!({"prompt": "the moon rises"}))).await;
+    assert_eq!(alone.status, 200, "{}", alone.text);
+    let made = async {
+        let count =
+            async || usage_hour::Entity::find().all(&db).await.unwrap().iter().map(|hour| hour.videos).sum::<i64>();
+        while count().await < 3 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        count().await
+    };
+    assert_eq!(tokio::time::timeout(PATIENCE, made).await.unwrap(), 3);
+    let written = rows(&db, 3).await;
+    for (id, streamed) in [("shown", false), ("streamed", true)] {
+        assert_eq!((ending(&written[id]), written[id].videos), ((200, None, streamed, 1), 1), "{id}");
+        assert!(written[id].account_id.is_some(), "{id}");
+    }
+    assert_eq!((ending(&written["alone"]), written["alone"].videos), ((200, None, false, 0), 0));
+    let hours = usage_hour::Entity::find().all(&db).await.unwrap();
+    let sum = |figure: fn(&usage_hour::Model) -> i64| hours.iter().map(figure).sum::<i64>();
+    assert_eq!((sum(|hour| hour.requests), sum(|hour| hour.videos)), (3, 3), "each once: {hours:?}");
+    assert!(hours.iter().all(|hour| hour.model == written["alone"].model && hour.owner == written["alone"].owner));
+}

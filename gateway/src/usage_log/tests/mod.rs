@@ -32,6 +32,7 @@ fn entry(n: u64) -> Entry {
         reasoning_tokens: 1,
         images: 2,
         videos: 1,
+        by_jobs: false,
         first: (!n.is_multiple_of(5)).then_some(Duration::from_millis(n)),
         total: Duration::from_millis(10 * n),
     }
