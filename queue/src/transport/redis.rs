@@ -56,9 +56,9 @@ local wait = -1
 if next[2] then wait = math.min(math.max(0, tonumber(next[2]) - now), 3600000) end
 return {due, wait}";
 
-/// Puts tickets. KEYS: the set. ARGV: channel, kind, the caller's time, `NX` to leave one that lies there as it is or `LT` to
-/// make it due earlier, then time and ticket alternately. Answers how many were new. What is due by the caller's clock is due, and what is due later is so by the clock of Redis: a caller whose
-/// clock is wrong makes nothing late (F27).
+/// Puts tickets. KEYS: the set. ARGV: channel, kind, the caller's time, `NX` to leave one that lies there as it is or `LT`
+/// to make it due earlier, then time and ticket alternately. Answers how many were new. What is due by the caller's clock
+/// is due, and what is due later is so by the clock of Redis: a caller whose clock is wrong makes nothing late (F27).
 const PUSH: &str = r"
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)

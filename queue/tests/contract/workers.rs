@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use grok2api_entity::job::{Kind, State, Step};
 use grok2api_entity::worker;
-use grok2api_queue::{Crew, CrewOptions, End, Handler, LEASE_MS, Lane, Note, Sweeper, Ticket};
+use grok2api_queue::{Claimed, Crew, CrewOptions, End, Handler, LEASE_MS, Lane, Note, Sweeper, Ticket};
 use parking_lot::Mutex;
 use sea_orm::{EntityTrait, PaginatorTrait};
 use tokio::sync::{Notify, Semaphore};
@@ -22,22 +22,36 @@ async fn all_completed(party: &Party, count: u64) {
     wait_for("all jobs to complete", async || party.count(State::Completed).await == count).await;
 }
 
-async fn as_many_run_as_may_and_never_more(road: Road) {
-    let ground = Ground::new(Base::Sqlite).await;
-    let party = ground.party(road).await;
-    let (now, most, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
-    let handler = {
-        let (now, most, gate) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&gate));
-        act(move |_| {
-            let (now, most, gate) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&gate));
-            Box::pin(async move {
+/// Jobs that wait at a gate.
+#[derive(Clone)]
+struct Watched {
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+    gate: Arc<Semaphore>,
+}
+
+/// Lets the jobs of a sort wait for a permit each, and counts those that do; all others are done at once.
+fn watched(of_sort: fn(&Claimed) -> bool) -> (Watched, Arc<dyn Handler>) {
+    let watched = Watched { now: Arc::default(), most: Arc::default(), gate: Arc::new(Semaphore::new(0)) };
+    let seen = watched.clone();
+    let handler = act(move |job| {
+        let Watched { now, most, gate } = seen.clone();
+        Box::pin(async move {
+            if of_sort(job) {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 gate.acquire().await.unwrap().forget();
                 now.fetch_sub(1, Ordering::SeqCst);
-                Ok(End::Completed)
-            })
+            }
+            Ok(End::Completed)
         })
-    };
+    });
+    (watched, handler)
+}
+
+async fn as_many_run_as_may_and_never_more(road: Road) {
+    let ground = Ground::new(Base::Sqlite).await;
+    let party = ground.party(road).await;
+    let (Watched { now, most, gate }, handler) = watched(|_| true);
     let crew = party.crew(KIND, 5, handler).await;
     party.put((0..40).map(|_| job(KIND)).collect()).await;
     wait_for("five to run", async || now.load(Ordering::SeqCst) == 5).await;
@@ -70,21 +84,7 @@ async fn f9_jobs_that_may_be_poison_run_one_at_a_time(road: Road) {
         }
         assert_eq!(sweeper.take_over(None).await.unwrap(), 4, "their workers died");
     }
-    let (now, most, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
-    let handler = {
-        let (now, most, gate) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&gate));
-        act(move |job| {
-            let (now, most, gate) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&gate));
-            Box::pin(async move {
-                if job.row().crashes == 2 {
-                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                    gate.acquire().await.unwrap().forget();
-                    now.fetch_sub(1, Ordering::SeqCst);
-                }
-                Ok(End::Completed)
-            })
-        })
-    };
+    let (Watched { now, most, gate }, handler) = watched(|job| job.row().crashes == 2);
     let crew = party.crew(KIND, 3, handler).await;
     wait_for("one of them to run", async || now.load(Ordering::SeqCst) == 1).await;
     party.put((0..20).map(|_| job(KIND)).collect()).await;
