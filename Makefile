@@ -22,6 +22,7 @@ chaos: ## Kill working processes 2,200 times and let the ledger judge (two hours
 
 bench: ## Measure beside nginx with release builds; ARGS='--rounds 1 --workloads w1' for a short run
 	cargo build --release --locked -p grok2api -p grok2api-bench
-	target/release/grok2api-bench reserve
+	target/release/grok2api-bench reserve --redis redis://127.0.0.1:6379
 	target/release/grok2api-bench jobs
+	target/release/grok2api-bench scale --gateway $(CURDIR)/target/release/grok2api
 	target/release/grok2api-bench run --gateway $(CURDIR)/target/release/grok2api $(ARGS)

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use grok2api_config::{Tier, Vault, secret};
 use grok2api_entity::account::{Inserted, Kind, NewAccount, Status, insert_many};
-use grok2api_entity::{connect, meta};
-use grok2api_pool::persist::ACCOUNTS_VERSION;
+use grok2api_entity::connect;
+use grok2api_pool::persist;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -68,7 +68,5 @@ pub async fn add(
 /// # Errors
 /// The database refuses.
 pub async fn announce_change(db: &impl ConnectionTrait) -> Result<()> {
-    let version: i64 = meta::get(db, ACCOUNTS_VERSION).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
-    meta::set(db, ACCOUNTS_VERSION, &(version + 1).to_string()).await?;
-    Ok(())
+    Ok(persist::announce_change(db).await?)
 }

@@ -35,6 +35,7 @@ async fn dispatch(cli: Cli) -> ExitCode {
         None | Some(Command::Serve) => serve_with(&flags, Role::All).await,
         Some(Command::Api) => serve_with(&flags, Role::Api).await,
         Some(Command::Worker) => serve_with(&flags, Role::Worker).await,
+        Some(Command::Scheduler) => serve_with(&flags, Role::Scheduler).await,
         Some(Command::Demo { once }) => demo::run(flags.listen, once).await,
         Some(Command::Openapi) => print_document(),
         Some(Command::Tool(tool)) => return cli::run(tool, &flags).await,

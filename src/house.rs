@@ -10,11 +10,12 @@ use grok2api_config::{ModelTable, StartUp};
 use grok2api_gateway::usage_log::{self, UsageLog, UsageWriter};
 use grok2api_gateway::{Gateway, Parts};
 use grok2api_media::Library;
-use grok2api_pool::{Clock, MemoryPool, Policy, Pool, PoolState, persist};
+use grok2api_pool::{Clock, MemoryPool, Policy, Pool, PoolState, RedisPool, persist};
 use grok2api_queue::Jobs;
 use grok2api_upstream::client::GrokWeb;
 use grok2api_worker::Workshop;
 use sea_orm::DatabaseConnection;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,6 +35,8 @@ pub enum Role {
     Api,
     /// Works on jobs; answers health checks only.
     Worker,
+    /// Says what is due; answers health checks only.
+    Scheduler,
 }
 
 impl Role {
@@ -43,7 +46,18 @@ impl Role {
             Self::All => "serve",
             Self::Api => "api",
             Self::Worker => "worker",
+            Self::Scheduler => "scheduler",
         }
+    }
+
+    /// Whether it works on jobs.
+    pub(crate) fn works(self) -> bool {
+        matches!(self, Self::All | Self::Worker)
+    }
+
+    /// Whether it says what is due.
+    pub(crate) fn schedules(self) -> bool {
+        matches!(self, Self::All | Self::Scheduler)
     }
 }
 
@@ -57,6 +71,8 @@ pub struct House {
     pub state: AppState,
     /// Durable work.
     pub jobs: Jobs,
+    /// Cancelled when nobody has to be told first that the process ends.
+    pub hurry: CancellationToken,
     startup: StartUp,
     shop: Workshop,
     options: ServerOptions,
@@ -72,15 +88,35 @@ impl House {
     /// # Errors
     /// As [`Store::open`], and when the upstream client cannot be built.
     pub async fn open(startup: &StartUp) -> Result<Self> {
+        Self::open_as(startup, Role::All).await
+    }
+
+    /// As [`House::open`], for a process of this role: one that only says what is due needs no accounts.
+    ///
+    /// # Errors
+    /// As [`House::open`].
+    pub async fn open_as(startup: &StartUp, role: Role) -> Result<Self> {
+        Self::open_by(startup, role, Clock::System).await
+    }
+
+    /// As [`House::open_as`], with another clock for what becomes of accounts.
+    ///
+    /// # Errors
+    /// As [`House::open`].
+    pub async fn open_by(startup: &StartUp, role: Role, clock: Clock) -> Result<Self> {
         let store = Store::open(startup).await?;
         let models = Arc::new(ModelTable::new(&startup.models));
         let settings = store.settings.handle().clone();
-        let clock = Clock::System;
         let policy = Policy::from(&settings.load().pool);
-        let state: Arc<dyn PoolState> = Arc::new(MemoryPool::new(&models, policy, clock.clone()));
-        let accounts =
-            persist::load(&store.db, &*state, policy.strategy).await.context("the accounts cannot be read")?;
-        tracing::debug!(accounts, "pool loaded");
+        // Who reserves nothing takes no part in the pool.
+        let shares = if role == Role::Scheduler { None } else { startup.redis_url.as_ref() };
+        let state = pool_state(shares, startup, &models, policy, clock.clone()).await?;
+        if role != Role::Scheduler {
+            let accounts =
+                persist::load(&store.db, &*state, policy.strategy).await.context("the accounts cannot be read")?;
+            state.told().await;
+            tracing::debug!(accounts, "pool loaded");
+        }
         let shutdown = CancellationToken::new();
         let gateway = Gateway::new(Parts {
             models,
@@ -96,7 +132,12 @@ impl House {
         let media =
             Library::set_up(store.db.clone(), store.settings.handle().clone(), &startup.media, &startup.media_folder())
                 .context("the store of pictures and videos cannot be opened")?;
-        let shop = Workshop { gateway: gateway.clone(), media: media.clone() };
+        let shop = Workshop {
+            gateway: gateway.clone(),
+            media: media.clone(),
+            tells_others: role != Role::All && !gateway.pool().state().is_shared(),
+            clock: clock.clone(),
+        };
         let mut state = AppState::new(AppParts {
             gateway: gateway.clone(),
             db: store.db.clone(),
@@ -112,6 +153,8 @@ impl House {
         };
         state.media_waits = MediaWaits::new(Duration::from_secs(startup.media.wait_secs));
         state.metrics_token = startup.server.metrics_token.clone().map(Arc::new);
+        state.admin_token = startup.server.admin_token.clone().map(Arc::new);
+        state.serves = role != Role::Scheduler;
         Ok(Self {
             store,
             gateway,
@@ -122,6 +165,7 @@ impl House {
             },
             clock,
             jobs,
+            hurry: CancellationToken::new(),
             startup: startup.clone(),
             shop,
             usage_writer: Some(usage_writer),
@@ -142,25 +186,34 @@ impl House {
 
     /// Plays the role until `stop` is cancelled, then ends in order and writes down what is left to write.
     ///
+    /// A process that answers clients goes on with everything for `server.drain_delay_secs` first, telling balancers that
+    /// they should look elsewhere.
+    ///
     /// # Errors
     /// The listener cannot be used, or the workers cannot start.
     pub async fn serve(mut self, listener: Option<TcpListener>, role: Role, stop: CancellationToken) -> Result<()> {
-        self.start_background();
+        self.start_background(role);
         let floor = Box::pin(Floor::start(&self.startup, role, &self.jobs, &self.shop)).await?;
         let app = match role {
             Role::All | Role::Api => grok2api_api::app(self.state.clone()),
-            Role::Worker => grok2api_api::operation_app(self.state.clone()),
+            Role::Worker | Role::Scheduler => grok2api_api::operation_app(self.state.clone()),
         };
+        let window = match role {
+            Role::All | Role::Api => self.startup.server.drain_delay_secs,
+            Role::Worker | Role::Scheduler => 0,
+        };
+        let closing = CancellationToken::new();
         let serving = Box::pin(async {
             if let Some(listener) = listener {
-                return server::serve(listener, app, self.state.clone(), self.options, stop.clone()).await;
+                return server::serve(listener, app, self.state.clone(), self.options, closing.clone()).await;
             }
-            stop.cancelled().await;
+            closing.cancelled().await;
             Ok(())
         });
         // Answers and jobs come to their ends side by side.
         let working = async {
-            stop.cancelled().await;
+            self.leave_the_balancers(&stop, Duration::from_secs(window)).await;
+            closing.cancel();
             if floor.is_alone() {
                 self.state.leaving.cancel();
             }
@@ -168,6 +221,7 @@ impl House {
         };
         let served = async {
             let served = serving.await;
+            self.hurry.cancel();
             stop.cancel();
             served
         };
@@ -178,18 +232,31 @@ impl House {
         self.background.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.gateway.pool().state().leave().await;
         self.store.db.close().await.context("the database could not be closed")
     }
 
+    /// Waits for the order to end, and then until balancers had the time to notice that this process is not ready.
+    async fn leave_the_balancers(&self, stop: &CancellationToken, window: Duration) {
+        stop.cancelled().await;
+        self.state.start_draining();
+        tokio::select! {
+            () = tokio::time::sleep(window) => {}
+            () = self.hurry.cancelled() => {}
+        }
+    }
+
     /// Starts what runs beside requests: following settings and accounts, writing the pool's state and the usage.
-    fn start_background(&mut self) {
+    fn start_background(&mut self, role: Role) {
         let settings = Arc::clone(&self.store.settings);
         let stop = self.background.clone();
         self.tasks.spawn(async move { settings.watch(stop).await });
         let state = Arc::clone(self.gateway.pool().state());
         let db: DatabaseConnection = self.store.db.clone();
-        self.tasks.spawn(persist::keep_following(db.clone(), Arc::clone(&state), self.background.clone()));
-        self.tasks.spawn(persist::keep_flushing(db, state, self.clock.clone(), self.background.clone()));
+        if role != Role::Scheduler {
+            self.tasks.spawn(persist::keep_following(db.clone(), Arc::clone(&state), self.background.clone()));
+            self.tasks.spawn(persist::keep_flushing(db, state, self.clock.clone(), self.background.clone()));
+        }
         if let Some(writer) = self.usage_writer.take() {
             self.tasks.spawn(writer.run(self.background.clone()));
         }
@@ -202,6 +269,20 @@ impl House {
         }
         crate::telemetry::follow_log_level(&self.tasks, self.store.settings.handle(), &self.background);
     }
+}
+
+/// Where the live state of accounts is kept: with all processes of this Redis, or in this process.
+async fn pool_state(
+    redis_url: Option<&SecretString>,
+    startup: &StartUp,
+    models: &ModelTable,
+    policy: Policy,
+    clock: Clock,
+) -> Result<Arc<dyn PoolState>> {
+    let Some(url) = redis_url else { return Ok(Arc::new(MemoryPool::new(models, policy, clock))) };
+    let shared = RedisPool::connect(url.expose_secret(), &startup.redis_prefix, models, policy, clock).await;
+    let shared = shared.context("is the server of redis_url running, and is its password right?")?;
+    Ok(Arc::new(shared))
 }
 
 /// Hosts whose addresses may name a picture or a video of the upstream's.

@@ -1,6 +1,7 @@
 //! Which roles a process plays: the wiring of the rooms, and the commands.
 
 pub mod accounts;
+pub mod backup;
 mod cli;
 pub mod demo;
 pub mod entry;

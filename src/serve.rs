@@ -1,4 +1,4 @@
-//! `grok2api serve`, `api` and `worker`: a process in its role, until it is told to end.
+//! `grok2api serve`, `api`, `worker` and `scheduler`: a process in its role, until it is told to end.
 
 use std::net::SocketAddr;
 
@@ -19,9 +19,13 @@ const BACKLOG: u32 = 4096;
 /// # Errors
 /// The store cannot be opened or the address is taken.
 pub async fn serve(startup: &StartUp, role: Role) -> Result<()> {
-    let mut house = House::open(startup).await?;
+    let mut house = House::open_as(startup, role).await?;
     house.state.metrics = Some(grok2api_api::metrics::install().context("the metrics recorder cannot be installed")?);
-    let address = if role == Role::Worker { startup.worker.listen } else { Some(startup.listen) };
+    let address = match role {
+        Role::All | Role::Api => Some(startup.listen),
+        Role::Worker => startup.worker.listen,
+        Role::Scheduler => startup.scheduler.listen,
+    };
     let listener = match address {
         Some(address) => Some(
             listen(address).with_context(|| format!("cannot listen on {address}: is another server running there?"))?,
@@ -30,7 +34,7 @@ pub async fn serve(startup: &StartUp, role: Role) -> Result<()> {
     };
     announce(&house, role, startup, listener.as_ref().and_then(|listener| listener.local_addr().ok()));
     let stop = CancellationToken::new();
-    end_on_signal(stop.clone())?;
+    end_on_signal(stop.clone(), house.hurry.clone())?;
     house.serve(listener, role, stop).await
 }
 
@@ -42,14 +46,14 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// The first signal ends in order, the second at once.
-fn end_on_signal(stop: CancellationToken) -> Result<()> {
+/// The first signal ends in order, the second at once. A person at the keyboard (`SIGINT`) has no balancer to wait for.
+fn end_on_signal(stop: CancellationToken, hurry: CancellationToken) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
         for is_last in [false, true] {
             tokio::select! {
-                _ = interrupt.recv() => {}
+                _ = interrupt.recv() => hurry.cancel(),
                 _ = terminate.recv() => {}
             }
             if is_last {
@@ -71,6 +75,7 @@ fn announce(house: &House, role: Role, startup: &StartUp, address: Option<Socket
             format!("ready: the OpenAI base URL is http://{address}/v1, the documentation is at http://{address}/docs")
         }
         Role::Worker => "ready: working on jobs".to_owned(),
+        Role::Scheduler => "ready: saying what is due".to_owned(),
     };
     tracing::info!(
         address,
@@ -82,6 +87,9 @@ fn announce(house: &House, role: Role, startup: &StartUp, address: Option<Socket
         usable = census.active,
         "{invitation}"
     );
+    if role == Role::Scheduler {
+        return;
+    }
     if census.total() == 0 {
         tracing::warn!("the pool is empty: add accounts with `grok2api token add` or `grok2api token import`");
     }

@@ -37,7 +37,10 @@ impl Store {
 }
 
 /// The database file of the data folder, or the database server.
-async fn open_database(startup: &StartUp) -> Result<DatabaseConnection> {
+///
+/// # Errors
+/// The configuration does not fit together, or the database cannot be opened.
+pub(crate) async fn open_database(startup: &StartUp) -> Result<DatabaseConnection> {
     match (startup.storage_mode, &startup.database_url) {
         (StorageMode::File, _) => Ok(connect::file(&startup.data_dir.join("grok2api.db")).await?),
         (StorageMode::Postgres | StorageMode::Mysql, Some(url)) => {
@@ -71,7 +74,7 @@ async fn open_vault(startup: &StartUp, db: &DatabaseConnection) -> Result<Vault>
 }
 
 /// Makes the folder, for its owner only.
-fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
+pub(crate) fn private_folder(path: &std::path::Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -13,7 +13,8 @@ use grok2api_entity::asset;
 use grok2api_queue::{
     Bounds, Crew, CrewOptions, Hub, Jobs, QueueError, RedisSettings, RedisTransport, RowTransport, Transport,
 };
-use grok2api_worker::{CacheRequests, Workshop, keep_scheduling};
+use grok2api_scheduler::Scheduler;
+use grok2api_worker::{CacheRequests, Workshop};
 use sea_orm::DatabaseConnection;
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
@@ -75,7 +76,8 @@ pub(crate) fn follow(jobs: &Jobs, settings: &SettingsHandle, tasks: &TaskTracker
 
 /// The workers of this process.
 pub(crate) struct Floor {
-    crew: Crew,
+    /// None in a process that only schedules.
+    crew: Option<Crew>,
     grace: Duration,
     scheduling: CancellationToken,
     tasks: TaskTracker,
@@ -88,7 +90,7 @@ impl Floor {
     /// come and go, it is the one that has seen the database all along.
     pub(crate) async fn start(startup: &StartUp, role: Role, jobs: &Jobs, shop: &Workshop) -> Result<Self> {
         let config: &WorkerConfig = &startup.worker;
-        let works = role != Role::Api;
+        let works = role.works();
         let embedded = startup.storage_mode == StorageMode::File && startup.redis_url.is_none();
         let alone = if embedded && works { lock(&startup.data_dir)? } else { None };
         if embedded && works && alone.is_none() {
@@ -99,11 +101,19 @@ impl Floor {
         let keep = Duration::from_secs(shop.gateway.settings().load().jobs.keep_days * 86_400);
         let options = CrewOptions { alone: alone.is_some(), keep };
         let lanes = if works { shop.lanes(config) } else { Vec::new() };
-        let crew = Crew::start(jobs.clone(), lanes, options).await.context("the workers cannot start")?;
+        let crew = if role == Role::Scheduler {
+            None
+        } else {
+            let crew = Crew::start(jobs.clone(), lanes, options).await.context("the workers cannot start")?;
+            tracing::debug!(worker = %crew.id(), "working");
+            Some(crew)
+        };
         let (tasks, scheduling) = (TaskTracker::new(), CancellationToken::new());
-        tasks.spawn(keep_scheduling(jobs.clone(), scheduling.clone()));
+        if role.schedules() {
+            let scheduler = Scheduler::new(jobs.clone(), shop.gateway.settings().clone());
+            tasks.spawn(scheduler.run(scheduling.clone()));
+        }
         tasks.spawn(shop.media.clone().keep_touching(scheduling.clone()));
-        tracing::debug!(worker = %crew.id(), "working");
         Ok(Self { crew, grace: Duration::from_secs(config.drain_secs), scheduling, tasks, alone })
     }
 
@@ -117,12 +127,14 @@ impl Floor {
         self.scheduling.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        self.crew.stop(self.grace).await;
+        if let Some(crew) = self.crew {
+            crew.stop(self.grace).await;
+        }
     }
 }
 
 /// The lock of the data folder; nothing when another process has it.
-fn lock(folder: &Path) -> Result<Option<File>> {
+pub(crate) fn lock(folder: &Path) -> Result<Option<File>> {
     let path = folder.join("workers.lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.with_context(|| format!("cannot open {}", path.display()))?;

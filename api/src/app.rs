@@ -7,6 +7,7 @@ use poem::http::header;
 use poem::{EndpointExt, Response, Route, endpoint::make_sync};
 use poem_openapi::{ContactObject, LicenseObject, OpenApiService};
 
+use crate::bulk::BulkApi;
 use crate::chat::ChatApi;
 use crate::edge::Edge;
 use crate::images::ImagesApi;
@@ -15,13 +16,14 @@ use crate::media::MediaApi;
 use crate::models::ModelsApi;
 use crate::operation::OperationApi;
 use crate::routes::Routes;
+use crate::schedules::SchedulesApi;
 use crate::state::AppState;
 use crate::videos::VideosApi;
 
-type Apis = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi, OperationApi);
+type Apis = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi, SchedulesApi, BulkApi, OperationApi);
 
 fn service() -> OpenApiService<Apis, ()> {
-    let apis = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi, OperationApi);
+    let apis = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi, SchedulesApi, BulkApi, OperationApi);
     OpenApiService::new(apis, "grok2api", env!("CARGO_PKG_VERSION"))
         .description("One OpenAI-compatible endpoint in front of a pool of your own Grok accounts.")
         .license(LicenseObject::new("MIT"))

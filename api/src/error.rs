@@ -163,7 +163,7 @@ impl From<GatewayError> for ApiError {
                     .after(retry_after)
             }
             E::Busy => Self::unavailable("no_available_account", message, Duration::from_secs(1)),
-            E::Overloaded => Self::unavailable("server_overloaded", message, Duration::from_secs(1)),
+            E::Overloaded { retry_after } => Self::unavailable("server_overloaded", message, retry_after),
             E::Upstream(fault) => fault.into(),
             E::InvalidJson(_) => Self::new(StatusCode::BAD_GATEWAY, "api_error", "invalid_json_from_upstream", message),
             E::OutcomeUnknown(_) => {

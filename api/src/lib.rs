@@ -1,9 +1,11 @@
 //! What clients say, and what we answer.
 
+mod admin;
 mod app;
 mod asset_fetcher;
 mod auth;
 mod body;
+mod bulk;
 mod chat;
 mod edge;
 mod error;
@@ -25,6 +27,7 @@ mod public_url;
 mod receipt;
 mod refused;
 mod routes;
+mod schedules;
 pub mod server;
 mod state;
 mod tags;

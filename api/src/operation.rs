@@ -123,7 +123,10 @@ impl OperationApi {
     /// Tell whether this process should get traffic.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(&self, state: Data<&AppState>) -> ReadinessAnswer {
-        let checks = vec![serving(&state), database(&state).await, accounts(&state), client_key(&state)];
+        let mut checks = vec![serving(&state), database(&state).await];
+        if state.serves {
+            checks.extend([accounts(&state), client_key(&state)]);
+        }
         let has = |status: &str| checks.iter().any(|check| check.status == status);
         if has("failed") {
             return ReadinessAnswer::Unready(Json(Readiness { status: "unready".to_owned(), checks }));

@@ -13,6 +13,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use poem::endpoint::BoxEndpoint;
+use poem::http::HeaderValue;
+use poem::http::header::CONNECTION;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Response};
@@ -45,6 +47,9 @@ pub struct ServerOptions {
 /// Serves until `shutdown` is cancelled, then ends in order: no new connections, open streams get their grace, then an
 /// error event, then the connection closes.
 ///
+/// While the state drains before that, everything is answered as ever, but each answer is its connection's last: clients
+/// that keep connections come back through their balancer, which looks elsewhere by then.
+///
 /// # Errors
 /// The listener's address cannot be read.
 pub async fn serve(
@@ -73,7 +78,8 @@ pub async fn serve(
             Ok((socket, peer)) => {
                 backoff = ACCEPT_BACKOFF.0;
                 tune(&socket);
-                let connection = serve_connection(socket, peer, local, Arc::clone(&app), shutdown.clone());
+                let desk = Desk { local, app: Arc::clone(&app), state: state.clone() };
+                let connection = serve_connection(socket, peer, desk, shutdown.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(place);
@@ -110,21 +116,29 @@ fn tune(socket: &TcpStream) {
     }
 }
 
-async fn serve_connection(
-    socket: TcpStream,
-    peer: SocketAddr,
+/// What the connections of a listener share.
+#[derive(Clone)]
+struct Desk {
     local: SocketAddr,
     app: Arc<BoxEndpoint<'static, Response>>,
-    shutdown: CancellationToken,
-) {
-    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let app = Arc::clone(&app);
-        async move {
-            let addresses = (LocalAddr(Addr::SocketAddr(local)), RemoteAddr(Addr::SocketAddr(peer)), Scheme::HTTP);
-            let request = (request, addresses.0, addresses.1, addresses.2).into();
-            let response = app.get_response(request).await;
-            Ok::<hyper::Response<_>, Infallible>(response.into())
+    state: AppState,
+}
+
+impl Desk {
+    async fn answer(self, request: hyper::Request<Incoming>, peer: SocketAddr) -> Response {
+        let addresses = (LocalAddr(Addr::SocketAddr(self.local)), RemoteAddr(Addr::SocketAddr(peer)), Scheme::HTTP);
+        let mut response = self.app.get_response((request, addresses.0, addresses.1, addresses.2).into()).await;
+        if self.state.is_draining() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        response
+    }
+}
+
+async fn serve_connection(socket: TcpStream, peer: SocketAddr, desk: Desk, shutdown: CancellationToken) {
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let desk = desk.clone();
+        async move { Ok::<hyper::Response<_>, Infallible>(desk.answer(request, peer).await.into()) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -46,6 +46,10 @@ pub struct AppState {
     pub metrics: Option<PrometheusHandle>,
     /// Lets scrapers from other machines read `/metrics`.
     pub metrics_token: Option<Arc<SecretString>>,
+    /// Opens the operator's paths; without it they are closed.
+    pub admin_token: Option<Arc<SecretString>>,
+    /// Whether this process uses accounts, so that it needs some to be ready.
+    pub serves: bool,
     /// Limits of request bodies.
     pub body_limits: BodyLimits,
     /// Cancelled when streams that are still open must end.
@@ -102,6 +106,8 @@ impl AppState {
             media_waits: MediaWaits::new(MEDIA_WAIT),
             metrics: None,
             metrics_token: None,
+            admin_token: None,
+            serves: true,
             body_limits: BodyLimits::default(),
             cut_off: CancellationToken::new(),
             leaving: CancellationToken::new(),

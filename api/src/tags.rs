@@ -17,6 +17,10 @@ pub(crate) enum Tag {
     Jobs,
     /// The models on offer.
     Models,
+    /// What becomes due by itself.
+    Schedules,
+    /// Work on many accounts at once.
+    Bulk,
     /// For those who run the gateway.
     Operation,
 }

@@ -5,6 +5,7 @@ mod jobs;
 mod load;
 mod reserve;
 mod run;
+mod scale;
 mod sim_process;
 
 use anyhow::Context as _;
@@ -31,6 +32,8 @@ enum Command {
     Load(load::Options),
     /// Run the simulated upstream without budgets and records, until it is ended.
     Sim(sim_process::Options),
+    /// Measure what more processes bring: jobs of 1, 2 and 4 workers, requests of 1 and 2 processes that answer.
+    Scale(scale::Options),
     /// Compare nginx and the gateway in interleaved rounds, each server on a core of its own.
     Run(run::Options),
 }
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Command::Reserve(options) => runtime()?.block_on(reserve::command(options)),
         Command::Load(options) => runtime()?.block_on(load::command(options)),
         Command::Sim(options) => runtime()?.block_on(sim_process::command(options)),
+        Command::Scale(options) => threads()?.block_on(scale::command(options)),
         Command::Run(options) => run::command(&options),
     }
 }

@@ -10,14 +10,14 @@ pub mod vault;
 
 pub use models::{FIRST_SEEN, ModelSpec, ModelTable, Tier, UsualBudget};
 pub use settings::{
-    ChatSettings, GlobalSettings, GrokSettings, ImageMode, ImageSettings, JobSettings, LogLevel, PoolSettings,
-    ProgressWording, ReasoningFormat, SettingInfo, SettingProblem, SettingValue, Settings, SettingsError,
-    SettingsHandle, Strategy, UsageSettings, VideoSettings,
+    Cadence, ChatSettings, GlobalSettings, GrokSettings, HealthSettings, ImageMode, ImageSettings, JobSettings,
+    LogLevel, PoolSettings, ProgressWording, ReasoningFormat, ScheduleSettings, SettingInfo, SettingProblem,
+    SettingValue, Settings, SettingsError, SettingsHandle, Strategy, UsageSettings, VideoSettings,
 };
 pub use spec::Refusal;
 pub use startup::{
     ConfigEntry, ConfigError, FetchConfig, KeyProblem, Loaded, LogConfig, LogFormat, MediaConfig, MediaStore,
-    Provenance, S3Config, ServerConfig, Source, StartUp, StartUpFlags, StorageMode, Surroundings, UpstreamConfig,
-    Warning, WorkerConfig,
+    Provenance, S3Config, SchedulerConfig, ServerConfig, Source, StartUp, StartUpFlags, StorageMode, Surroundings,
+    UpstreamConfig, Warning, WorkerConfig,
 };
 pub use vault::{Vault, VaultError};

@@ -10,8 +10,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use sea_orm::sqlx::Executor;
 use sea_orm::{
-    ConnAcquireErr, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -29,6 +29,9 @@ const SERVER_CONNECTIONS: u32 = 10;
 const FORSAKEN: &str = "2000";
 /// The same for `MariaDB`, in seconds. `MySQL` has no such limit: it takes the middle for a comment.
 const FORSAKEN_MARIADB: &str = "SET @grok2api = 1 /*M!100300 , SESSION idle_transaction_timeout = 2 */";
+
+/// Takes that limit away again.
+const PATIENT_MARIADB: &str = "SET @grok2api = 1 /*M!100300 , SESSION idle_transaction_timeout = 0 */";
 
 /// Why the database cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +94,20 @@ pub async fn server(url: &str) -> Result<DatabaseConnection, ConnectError> {
             })
         });
     Database::connect(options).await.map_err(ConnectError::Refused)
+}
+
+/// Lets a transaction stand still between two statements for as long as it likes, where servers end those that do:
+/// for whoever reads or writes everything, on a connection of its own that is closed afterwards.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn take_time(tx: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let patience = match tx.get_database_backend() {
+        DbBackend::Postgres => "SET LOCAL idle_in_transaction_session_timeout = 0",
+        DbBackend::MySql => PATIENT_MARIADB,
+        _ => return Ok(()),
+    };
+    tx.execute_unprepared(patience).await.map(drop)
 }
 
 /// A transaction that writes. Dropped without [`Writing::commit`], nothing of it is written.

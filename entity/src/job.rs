@@ -69,6 +69,27 @@ pub enum Kind {
     /// Keeps the store within its limits.
     #[sea_orm(string_value = "sweep_media")]
     SweepMedia,
+    /// Asks the upstream about accounts that are suspect or were not heard of for long.
+    #[sea_orm(string_value = "token_test")]
+    TokenTest,
+    /// Reads budgets that should be full again.
+    #[sea_orm(string_value = "quota_reset")]
+    QuotaReset,
+    /// Sums up the use by day.
+    #[sea_orm(string_value = "stats_rollup")]
+    StatsRollup,
+    /// Tests many accounts.
+    #[sea_orm(string_value = "bulk_test")]
+    BulkTest,
+    /// Adds many accounts.
+    #[sea_orm(string_value = "bulk_import")]
+    BulkImport,
+    /// Takes many accounts away.
+    #[sea_orm(string_value = "bulk_delete")]
+    BulkDelete,
+    /// Changes the labels of many accounts.
+    #[sea_orm(string_value = "bulk_tag")]
+    BulkTag,
 }
 
 impl Kind {
@@ -79,6 +100,13 @@ impl Kind {
             Self::GenerateVideo => "generate_video",
             Self::CacheMedia => "cache_media",
             Self::SweepMedia => "sweep_media",
+            Self::TokenTest => "token_test",
+            Self::QuotaReset => "quota_reset",
+            Self::StatsRollup => "stats_rollup",
+            Self::BulkTest => "bulk_test",
+            Self::BulkImport => "bulk_import",
+            Self::BulkDelete => "bulk_delete",
+            Self::BulkTag => "bulk_tag",
         }
     }
 }

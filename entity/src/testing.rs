@@ -38,6 +38,25 @@ pub enum TestDatabaseError {
 }
 
 impl TestDatabase {
+    /// A database of this kind, `sqlite`, `postgres` or `mariadb`, at the latest after twenty tries: on a busy machine a
+    /// server may not answer at once.
+    ///
+    /// # Panics
+    /// When there is none then.
+    pub async fn patiently(kind: &str) -> Self {
+        for _ in 0..20 {
+            let opened = match kind {
+                "sqlite" => Self::sqlite().await,
+                "postgres" => Self::postgres().await,
+                _ => Self::mariadb().await,
+            };
+            if let Ok(base) = opened {
+                return base;
+            }
+        }
+        panic!("there is no {kind}");
+    }
+
     /// A database file in a directory of its own.
     ///
     /// # Errors
@@ -62,6 +81,14 @@ impl TestDatabase {
     /// When there is no such server.
     pub async fn mariadb() -> Result<Self, TestDatabaseError> {
         Self::on_server("mysql://root@127.0.0.1:3306/mysql", "mysql://root@127.0.0.1:3306/").await
+    }
+
+    /// Its name on the server; empty for a file.
+    pub fn name(&self) -> &str {
+        match &self.place {
+            Place::Dir(_) => "",
+            Place::Server { name, .. } => name,
+        }
     }
 
     async fn on_server(admin_url: &'static str, base_url: &str) -> Result<Self, TestDatabaseError> {

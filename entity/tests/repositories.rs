@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use grok2api_entity::account::{self, Filter, Kind, NewAccount, StateChange, Status};
 use grok2api_entity::account_budget::{self, Source};
-use grok2api_entity::connect::begin_write;
+use grok2api_entity::connect::{begin_write, take_time};
 use grok2api_entity::testing::TestDatabase;
 use grok2api_entity::{meta, setting};
 use grok2api_migration::bring_up;
-use sea_orm::DatabaseConnection;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use uuid::Uuid;
 
 /// Runs each story on a fresh database of each kind.
@@ -44,6 +44,7 @@ on_each_database!(
     each_change_of_settings_has_its_own_version,
     a_fact_stays_unless_it_is_set,
     f55_half_a_change_is_never_stored,
+    who_reads_everything_may_take_its_time,
 );
 
 fn new_account(fingerprint: &str) -> NewAccount {
@@ -242,4 +243,17 @@ async fn f55_half_a_change_is_never_stored(db: &DatabaseConnection) {
         ("accounts", account::count(db, Filter::default()).await.unwrap()),
     ]);
     assert!(counts.values().all(|count| *count == 0), "{counts:?}");
+}
+
+async fn who_reads_everything_may_take_its_time(db: &DatabaseConnection) {
+    let backend = db.get_database_backend();
+    let limit = match backend {
+        DbBackend::Postgres => "SELECT current_setting('idle_in_transaction_session_timeout')",
+        DbBackend::MySql => "SELECT CAST(@@idle_transaction_timeout AS CHAR)",
+        _ => "SELECT '0'",
+    };
+    let work = begin_write(db).await.unwrap();
+    take_time(&*work).await.unwrap();
+    let row = work.query_one_raw(Statement::from_string(backend, limit)).await.unwrap().unwrap();
+    assert_eq!(row.try_get_by_index::<String>(0).unwrap(), "0");
 }

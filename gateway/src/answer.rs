@@ -78,6 +78,7 @@ impl Gateway {
         second.started = prepared.started;
         second.blamed = Arc::clone(&prepared.blamed);
         second.calls = Arc::clone(&prepared.calls);
+        second.caller = prepared.caller;
         let mut repaired = self.collect(&second).await?;
         repaired.discarded_tokens =
             TokenEstimate::of(answer.collected.content()) + TokenEstimate::of(answer.collected.reasoning());

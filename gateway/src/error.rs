@@ -39,9 +39,12 @@ pub enum GatewayError {
     /// Every account that could serve the model stayed busy for as long as a request may wait.
     #[error("Every account that can serve this model is busy. Try again shortly.")]
     Busy,
-    /// Too many requests are waiting for an account.
+    /// Too many requests are waiting for an account, or more than can be served in time.
     #[error("Too many requests are waiting. Try again shortly.")]
-    Overloaded,
+    Overloaded {
+        /// When to come back.
+        retry_after: Duration,
+    },
     /// An account's secret cannot be opened with the keys at hand.
     #[error("No account in the pool can serve this model.")]
     Sealed,
@@ -74,7 +77,7 @@ impl GatewayError {
             Self::NoAccount => "no_available_account",
             Self::AccountsLimited { .. } => "accounts_limited",
             Self::Busy => "accounts_busy",
-            Self::Overloaded => "server_overloaded",
+            Self::Overloaded { .. } => "server_overloaded",
             Self::Sealed => "sealed_account",
             Self::Upstream(error) => error.kind.as_str(),
             Self::InvalidJson(_) => "invalid_json_from_upstream",
@@ -96,7 +99,7 @@ impl GatewayError {
             | Self::NoAccount
             | Self::AccountsLimited { .. }
             | Self::Busy
-            | Self::Overloaded
+            | Self::Overloaded { .. }
             | Self::Sealed
             | Self::Stopped
             | Self::ShuttingDown => true,

@@ -258,7 +258,7 @@ impl Trying {
                 GatewayError::Upstream(last)
             }
             (Some(last), _) => GatewayError::Upstream(last),
-            (None, PoolError::Overloaded) => GatewayError::Overloaded,
+            (None, PoolError::Overloaded { retry_after }) => GatewayError::Overloaded { retry_after },
             (None, PoolError::Sealed { .. }) => GatewayError::Sealed,
             (None, PoolError::Reserve(ReserveError::Empty)) => GatewayError::NoAccount,
             (None, PoolError::Reserve(ReserveError::Busy)) => GatewayError::Busy,
@@ -271,13 +271,19 @@ impl Trying {
 
 impl Inner {
     fn want<'a>(&self, prepared: &Prepared, exclude: &'a [grok2api_pool::AccountId]) -> Want<'a> {
-        Want { budget: self.models.budget_of(&prepared.model), cost: prepared.cost, tier: prepared.model.tier, exclude }
+        Want {
+            budget: self.models.budget_of(&prepared.model),
+            cost: prepared.cost,
+            tier: prepared.model.tier,
+            exclude,
+            prefer: None,
+        }
     }
 
     /// The best account that was not tried yet and whose secret can be opened.
     async fn reserve(&self, prepared: &Prepared, trying: &mut Trying) -> Result<Lease, GatewayError> {
         loop {
-            match self.pool.reserve(&self.want(prepared, &trying.tried)).await {
+            match self.pool.reserve(&self.want(prepared, &trying.tried), prepared.caller).await {
                 Ok(lease) => return Ok(lease),
                 Err(PoolError::Sealed { account }) => trying.tried.push(account),
                 Err(refusal) => return Err(std::mem::take(trying).refused(refusal)),

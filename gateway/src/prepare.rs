@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use grok2api_config::{ModelSpec, Settings};
+use grok2api_pool::Caller;
 use grok2api_upstream::attachment::{self, Attachment, AttachmentLimits, ImageRef};
 use tokio::time::Instant;
 
@@ -35,9 +36,18 @@ pub struct Prepared {
     pub(crate) blamed: Arc<AtomicBool>,
     /// The upstream calls made for it.
     pub(crate) calls: Arc<Calls>,
+    /// Who asks.
+    pub(crate) caller: Caller,
 }
 
 impl Prepared {
+    /// Says who asks; without it, a live request of nobody in particular.
+    #[must_use]
+    pub fn asked_by(mut self, caller: Caller) -> Self {
+        self.caller = caller;
+        self
+    }
+
     /// Estimated tokens of the prompt.
     pub fn prompt_tokens(&self) -> u64 {
         self.prompt_tokens
@@ -100,6 +110,7 @@ impl Gateway {
             started,
             blamed: Arc::default(),
             calls: Arc::default(),
+            caller: Caller::default(),
         })
     }
 }

@@ -76,7 +76,8 @@ fn look_after(
                     state.record_reading(account, budget, reading);
                 }
             }
-            Err(error) if error.kind == ErrorKind::AccountInvalid => {
+            // One request takes one account out of service at most (G16): others are only cleared by such a question.
+            Err(error) if error.kind == ErrorKind::AccountInvalid && aftermath.verify => {
                 let after = state.record_test(account, false, &format!("confirmed by a test: {}", error.message));
                 if after.expired {
                     metrics::counter!("grok2api_accounts_expired_total").increment(1);

@@ -13,6 +13,10 @@ mod m20261122_000009_create_idempotency;
 mod m20261122_000010_create_worker;
 mod m20261122_000011_create_request_log;
 mod m20261122_000012_create_usage_hour;
+mod m20261123_000021_create_schedule;
+mod m20261123_000022_test_account;
+mod m20261123_000023_create_usage_day;
+mod m20261123_000024_create_bulk;
 mod migrator;
 
 pub use bring_up::{MigrateError, Step, bring_up, is_current, status};

@@ -21,6 +21,10 @@ impl MigratorTrait for Migrator {
             Box::new(crate::m20261122_000010_create_worker::Migration),
             Box::new(crate::m20261122_000011_create_request_log::Migration),
             Box::new(crate::m20261122_000012_create_usage_hour::Migration),
+            Box::new(crate::m20261123_000021_create_schedule::Migration),
+            Box::new(crate::m20261123_000022_test_account::Migration),
+            Box::new(crate::m20261123_000023_create_usage_day::Migration),
+            Box::new(crate::m20261123_000024_create_bulk::Migration),
         ]
     }
 }

@@ -28,6 +28,11 @@ impl Lease {
         self
     }
 
+    /// The account's secret as it is stored.
+    pub(crate) fn sealed(&self) -> &Arc<str> {
+        &self.grant.sealed
+    }
+
     /// Row id of the account.
     pub fn account(&self) -> AccountId {
         self.grant.account

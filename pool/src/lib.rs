@@ -10,7 +10,10 @@ pub mod memory;
 pub mod outcome;
 pub mod persist;
 pub mod pool;
+mod room;
+pub mod shared;
 pub mod state;
+mod sticky;
 pub mod strategy;
 pub mod want;
 
@@ -20,5 +23,6 @@ pub use lease::Lease;
 pub use memory::MemoryPool;
 pub use outcome::{Aftermath, Blame, Outcome, Reading};
 pub use pool::{Pool, PoolError};
+pub use shared::RedisPool;
 pub use state::{Policy, PoolState};
-pub use want::{BudgetIx, Grant, ReserveError, Want};
+pub use want::{BudgetIx, Caller, Class, Grant, ReserveError, Want};

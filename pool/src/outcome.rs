@@ -23,6 +23,16 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Whether the upstream had accepted the call, so that it counts.
+    pub fn is_spent(&self) -> bool {
+        match self {
+            Self::Success => true,
+            Self::Abandoned { spent } | Self::Failed { spent, .. } => *spent,
+        }
+    }
+}
+
 /// What a failure says about the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {

@@ -9,15 +9,15 @@ use grok2api_entity::account::{self, Kind, Loaded, StateChange};
 use grok2api_entity::connect::begin_write;
 use grok2api_entity::{account_budget, meta};
 use rand::seq::SliceRandom;
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 
 use crate::account::{AccountSeed, BudgetSeed, Status};
 use crate::clock::Clock;
 use crate::state::PoolState;
 
-/// Row of table `meta` that the operator's commands count up when they change the set of accounts.
-pub const ACCOUNTS_VERSION: &str = "accounts_version";
+/// Row of table `meta` that is counted up when accounts are changed from outside the pool.
+const ACCOUNTS_VERSION: &str = "accounts_version";
 
 const PAGE: u64 = 2_000;
 /// Accounts written in one transaction.
@@ -199,6 +199,15 @@ pub async fn keep_following(db: DatabaseConnection, state: Arc<dyn PoolState>, s
             Err(error) => tracing::warn!(%error, "changed accounts could not be read; tried again shortly"),
         }
     }
+}
+
+/// Tells running processes that accounts changed; part of the transaction that changes them.
+///
+/// # Errors
+/// The database refuses.
+pub async fn announce_change(db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let version: i64 = meta::get(db, ACCOUNTS_VERSION).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    meta::set(db, ACCOUNTS_VERSION, &(version + 1).to_string()).await
 }
 
 async fn version(db: &DatabaseConnection) -> Result<Option<String>, DbErr> {

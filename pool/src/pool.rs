@@ -1,24 +1,23 @@
 //! The pool as the rest of the house sees it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use grok2api_config::{SettingsHandle, Vault};
 use secrecy::SecretString;
-use tokio::time::Instant;
 
 use crate::lease::Lease;
 use crate::outcome::{Blame, Outcome};
+use crate::room::{Room, Turned};
 use crate::state::{Policy, PoolState};
-use crate::want::{Grant, ReserveError, Want};
+use crate::want::{Caller, ReserveError, Want};
 
 /// Accounts, ready to be reserved.
 pub struct Pool {
     state: Arc<dyn PoolState>,
     vault: Arc<Vault>,
     settings: SettingsHandle,
-    waiting: AtomicUsize,
+    room: Arc<Room>,
 }
 
 /// Why a reservation failed for good.
@@ -27,9 +26,12 @@ pub enum PoolError {
     /// No account can be had, also after waiting.
     #[error(transparent)]
     Reserve(#[from] ReserveError),
-    /// Too many requests wait for an account already.
+    /// Too many requests wait for an account already, or more than can be served in time.
     #[error("too many requests are waiting for an account")]
-    Overloaded,
+    Overloaded {
+        /// When to come back.
+        retry_after: Duration,
+    },
     /// The account's secret cannot be opened with the keys at hand. The row is left as it is.
     #[error("the secret of account {account} cannot be opened")]
     Sealed {
@@ -41,7 +43,8 @@ pub enum PoolError {
 impl Pool {
     /// A pool over `state`, whose secrets `vault` opens.
     pub fn new(state: Arc<dyn PoolState>, vault: Arc<Vault>, settings: SettingsHandle) -> Self {
-        Self { state, vault, settings, waiting: AtomicUsize::new(0) }
+        let room = Room::new(Arc::clone(&state), settings.clone());
+        Self { state, vault, settings, room }
     }
 
     /// The live state, for readings, tests and displays.
@@ -58,39 +61,51 @@ impl Pool {
     ///
     /// # Errors
     /// [`PoolError`]: nothing has changed then.
-    pub async fn reserve(&self, want: &Want<'_>) -> Result<Lease, PoolError> {
-        let (policy, patience, max_waiting) = {
+    pub async fn reserve(&self, want: &Want<'_>, caller: Caller) -> Result<Lease, PoolError> {
+        let (policy, patience, most, sticky) = {
             let settings = self.settings.load();
             let pool = &settings.pool;
-            (Policy::from(pool), Duration::from_millis(pool.wait_ms), pool.max_waiting)
+            (Policy::from(pool), Duration::from_millis(pool.wait_ms), pool.max_waiting, pool.sticky_secs)
         };
-        match self.state.reserve(want, policy).await {
-            Ok(grant) => self.open(grant),
-            Err(ReserveError::Busy) if !patience.is_zero() => {
-                let grant = self.wait_for(want, patience, max_waiting).await?;
-                self.open(grant)
-            }
-            Err(refusal) => Err(refusal.into()),
+        let conversation = caller.conversation.filter(|_| sticky > 0);
+        let prefer = match conversation {
+            Some(conversation) => self.state.pinned(conversation).await,
+            None => want.prefer,
+        };
+        let want = Want { prefer, ..*want };
+        let lease = self.take(&want, caller, policy, patience, most).await?;
+        if let Some(conversation) = conversation {
+            self.state.pin(conversation, lease.account(), Duration::from_secs(sticky));
         }
+        self.open(lease)
     }
 
-    async fn wait_for(&self, want: &Want<'_>, patience: Duration, max_waiting: usize) -> Result<Grant, PoolError> {
-        let Some(_place) = Place::take(&self.waiting, max_waiting) else { return Err(PoolError::Overloaded) };
-        let deadline = Instant::now() + patience;
-        loop {
-            let mut released = std::pin::pin!(self.state.released());
-            released.as_mut().enable();
-            // The rules may change while a request waits.
-            let policy = Policy::from(&self.settings.load().pool);
+    async fn take(
+        &self,
+        want: &Want<'_>,
+        caller: Caller,
+        policy: Policy,
+        patience: Duration,
+        most: usize,
+    ) -> Result<Lease, PoolError> {
+        // Nobody is overtaken who waits for the same.
+        if patience.is_zero() || !self.room.is_before(want, caller.class) {
             match self.state.reserve(want, policy).await {
-                Err(ReserveError::Busy) => {}
+                Ok(grant) => return Ok(Lease::new(Arc::clone(&self.state), grant, SecretString::default())),
+                Err(ReserveError::Busy) if !patience.is_zero() => {}
                 Err(refusal) => return Err(refusal.into()),
-                Ok(grant) => return Ok(grant),
-            }
-            if tokio::time::timeout_at(deadline, released).await.is_err() {
-                return Err(ReserveError::Busy.into());
             }
         }
+        self.room.wait(want, caller, patience, most).await.map_err(|turned| match turned {
+            Turned::Away { retry_after } => PoolError::Overloaded { retry_after },
+            Turned::TimeIsUp => ReserveError::Busy.into(),
+            Turned::Refused(refusal) => refusal.into(),
+        })
+    }
+
+    /// How many requests wait for an account.
+    pub fn waiting(&self) -> usize {
+        self.room.waiting()
     }
 
     /// The secret of one account, for what costs nothing of it: fetching a file that only this account may have.
@@ -101,11 +116,9 @@ impl Pool {
         open_credential(&self.vault, account, &seed.sealed)
     }
 
-    fn open(&self, grant: Grant) -> Result<Lease, PoolError> {
-        let account = grant.account;
-        let sealed = Arc::clone(&grant.sealed);
-        let lease = Lease::new(Arc::clone(&self.state), grant, SecretString::default());
-        if let Some(credential) = open_credential(&self.vault, account, &sealed) {
+    fn open(&self, lease: Lease) -> Result<Lease, PoolError> {
+        let account = lease.account();
+        if let Some(credential) = open_credential(&self.vault, account, lease.sealed()) {
             return Ok(lease.with_credential(credential));
         }
         // Rested, or it would be the fullest account of all and be tried first for ever.
@@ -126,21 +139,5 @@ pub fn open_credential(vault: &Vault, account: crate::AccountId, sealed: &str) -
             tracing::error!(account_id = %account, %error, "an account's secret cannot be opened; the row is left as it is");
             None
         }
-    }
-}
-
-/// One place in the waiting room.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize, max: usize) -> Option<Self> {
-        let taken = waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| (now < max).then_some(now + 1));
-        taken.is_ok().then_some(Self(waiting))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,5 +1,7 @@
 //! The live state of the pool, as a trait: memory here, shared stores elsewhere, one contract for all.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use grok2api_config::{PoolSettings, Strategy};
 
@@ -35,7 +37,7 @@ pub struct Census {
     pub disabled: usize,
     /// Of all of them, those of the Super tier.
     pub paying: usize,
-    /// Calls running now.
+    /// Calls of this process running now.
     pub in_flight: usize,
 }
 
@@ -88,6 +90,23 @@ pub trait PoolState: Send + Sync {
 
     /// Completes when a slot becomes free after this call.
     fn released(&self) -> tokio::sync::futures::Notified<'_>;
+
+    /// The account that served a conversation last, if it is still remembered.
+    async fn pinned(&self, conversation: u64) -> Option<AccountId>;
+
+    /// Remembers the account that serves a conversation, for as long as `keep`.
+    fn pin(&self, conversation: u64, account: AccountId, keep: Duration);
+
+    /// Completes when everything that was done before this call is known wherever the state is kept, or cannot be made so.
+    async fn told(&self) {}
+
+    /// Takes no further part: what this process still holds is held no more.
+    async fn leave(&self) {}
+
+    /// Whether other processes see the same state.
+    fn is_shared(&self) -> bool {
+        false
+    }
 
     /// Status of an account, if it is known.
     fn status(&self, account: AccountId) -> Option<Status> {

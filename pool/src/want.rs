@@ -22,10 +22,33 @@ pub struct Want<'a> {
     pub tier: Tier,
     /// Accounts that were tried already for this request.
     pub exclude: &'a [AccountId],
+    /// The account to take if it can serve, whatever the strategy says.
+    pub prefer: Option<AccountId>,
+}
+
+/// Who asks. Only those who wait are told apart by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Caller {
+    /// What is served first.
+    pub class: Class,
+    /// The client key, as a number: keys take turns.
+    pub key: u64,
+    /// The conversation, as a number: it stays with its account while that can serve.
+    pub conversation: Option<u64>,
+}
+
+/// What is served first when accounts are scarce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Class {
+    /// Somebody waits in front of a screen.
+    #[default]
+    Live,
+    /// A job, which can wait.
+    Job,
 }
 
 /// One running call on one account. Must be settled exactly once; [`crate::Lease`] sees to it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// The account.
     pub account: AccountId,

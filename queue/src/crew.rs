@@ -64,6 +64,13 @@ pub struct Lane {
     pub handler: Arc<dyn Handler>,
 }
 
+impl Lane {
+    /// A lane of one job at a time in this process.
+    pub fn alone(kind: Kind, handler: Arc<dyn Handler>) -> Self {
+        Self { kind, concurrency: 1, handler }
+    }
+}
+
 /// How a crew behaves.
 #[derive(Debug, Clone, Copy)]
 pub struct CrewOptions {

@@ -6,6 +6,7 @@
 
 mod apply;
 mod backend;
+pub mod bulk;
 mod change;
 mod claim;
 mod clocks;
@@ -19,6 +20,7 @@ mod registry;
 mod suspects;
 mod sweep;
 mod ticket;
+pub mod ticks;
 mod time;
 mod transport;
 mod writer;
@@ -34,5 +36,7 @@ pub use registry::{BEAT, LEASE_MS, Registry};
 pub use sweep::Sweeper;
 pub use ticket::{NewJob, Ticket};
 pub use time::now_ms;
-pub use transport::{RedisSettings, RedisTransport, RowTransport, Taken, Transport, TransportError};
+pub use transport::{
+    RedisFacts, RedisSettings, RedisTransport, RowTransport, Taken, Transport, TransportError, look_at_redis,
+};
 pub use writer::WriteError;

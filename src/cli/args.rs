@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use grok2api_config::{LogFormat, StartUpFlags};
 
-use super::{config, healthcheck, key, migrate, settings, token};
+use super::{backup, config, doctor, healthcheck, key, migrate, schedule, settings, token};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,12 +71,14 @@ pub(crate) struct Flags {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the gateway (the default): API and workers in one process
+    /// Run the gateway (the default): API, workers and scheduler in one process
     Serve,
     /// Run the API alone; jobs are for processes that run `worker`
     Api,
     /// Run the workers alone; any number of them share work through Redis
     Worker,
+    /// Run the scheduler alone: it says what is due; any number of them agree about it
+    Scheduler,
     /// Run the gateway against a simulated upstream, with a temporary data directory
     Demo {
         /// End after the show instead of serving on
@@ -104,9 +106,17 @@ pub(crate) enum Tool {
     /// Fill and look after the pool of accounts
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Show what becomes due by itself, run it now, stop it for a while
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
     /// Bring the database to the newest schema
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Back up everything recorded to one encrypted file, check it, restore it
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Check everything the program needs, and say what to do about what does not work
+    Doctor(doctor::DoctorArgs),
     /// Ask a running server whether it is alive (for container health checks)
     Healthcheck(healthcheck::HealthcheckArgs),
 }

@@ -19,17 +19,30 @@ pub(crate) struct HealthcheckArgs {
     /// Ask whether it is ready to serve, not only whether it is alive
     #[arg(long)]
     ready: bool,
+    /// Ask a process that only works, at `worker.listen`
+    #[arg(long)]
+    worker: bool,
 }
 
 /// Asks the server at the configured address.
 pub(super) fn run(args: &HealthcheckArgs, startup: &StartUp) -> anyhow::Result<ExitCode> {
     let path = if args.ready { "/readyz" } else { "/healthz" };
-    let address = reachable(startup.listen);
+    let listen = if args.worker {
+        startup.worker.listen.context("worker.listen is not set: a process that only works answers nowhere")?
+    } else {
+        startup.listen
+    };
+    let address = reachable(listen);
     let status = ask(address, path).with_context(|| format!("no server answers at {address}"))?;
     if status == "200" {
         return Ok(ExitCode::SUCCESS);
     }
     bail!("the server at {address} answers {path} with status {status}")
+}
+
+/// Whether a server of ours lives at an address.
+pub(super) fn answers(listen: SocketAddr) -> bool {
+    ask(reachable(listen), "/healthz").is_ok_and(|status| status == "200")
 }
 
 /// A server that listens on every address is asked on this machine.
@@ -77,7 +90,7 @@ mod tests {
             stream.write_all(answer.as_bytes()).unwrap();
             request
         });
-        let outcome = run(&HealthcheckArgs { ready: true }, &StartUp { listen, ..StartUp::default() });
+        let outcome = run(&HealthcheckArgs { ready: true, worker: false }, &StartUp { listen, ..StartUp::default() });
         assert_eq!(answering.join().unwrap()[0], "GET /readyz HTTP/1.1");
         outcome
     }
@@ -89,5 +102,21 @@ mod tests {
             check("HTTP/1.1 503 Service Unavailable\r\n\r\n").unwrap_err().to_string().ends_with("with status 503")
         );
         assert!(check("SSH-2.0-OpenSSH_9\r\n").is_err());
+    }
+
+    #[test]
+    fn a_process_that_only_works_is_asked_where_it_listens() {
+        let worker = HealthcheckArgs { ready: false, worker: true };
+        let told = run(&worker, &StartUp::default()).unwrap_err().to_string();
+        assert!(told.contains("worker.listen is not set"), "{told}");
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut startup = StartUp::default();
+        startup.worker.listen = server.local_addr().ok();
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        });
+        assert_eq!(run(&worker, &startup).unwrap(), ExitCode::SUCCESS);
+        answering.join().unwrap();
     }
 }

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use grok2api_config::StartUp;
-use grok2api_entity::connect;
 use grok2api_migration::{bring_up, status};
 use serde_json::json;
 
 use super::output::Output;
+use crate::store;
 
 /// What to do with the schema.
 #[derive(Debug, Subcommand)]
@@ -25,7 +25,7 @@ pub(crate) enum MigrateCommand {
 
 /// Brings the schema up or shows it.
 pub(super) async fn run(command: MigrateCommand, startup: &StartUp, output: &mut Output) -> anyhow::Result<ExitCode> {
-    let db = connect::file(&startup.data_dir.join("grok2api.db")).await?;
+    let db = store::open_database(startup).await?;
     match command {
         MigrateCommand::Up => {
             match bring_up(&db).await? {

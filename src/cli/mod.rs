@@ -1,13 +1,16 @@
 //! The command line: what can be asked for, and the commands that do their work and end.
 
 mod args;
+mod backup;
 mod config;
+mod doctor;
 mod healthcheck;
 mod key;
 mod migrate;
 mod outcome;
 mod output;
 mod run;
+mod schedule;
 mod settings;
 mod table;
 mod token;

@@ -76,6 +76,7 @@ fn startup(folder: &std::path::Path, sim: &Sim) -> Result<StartUp> {
     let mut startup = StartUp { data_dir: folder.to_owned(), ..StartUp::default() };
     startup.upstream.base_url = sim.url().parse().context("the simulator's address")?;
     startup.upstream.assets_base_url = startup.upstream.base_url.clone();
+    startup.server.drain_delay_secs = 0;
     startup.server.shutdown_grace_secs = 1;
     Ok(startup)
 }

@@ -167,6 +167,7 @@ impl TestAppBuilder {
         let mut startup = StartUp { data_dir: folder.path().join("data"), ..StartUp::default() };
         startup.upstream.base_url = sim.url().parse()?;
         startup.upstream.assets_base_url = sim.url().parse()?;
+        startup.server.drain_delay_secs = 0;
         startup.server.shutdown_grace_secs = 1;
         (self.change)(&mut startup);
         let house = House::open(&startup).await?;

@@ -42,6 +42,11 @@ impl Client {
         Self { http: http(), url: url.to_owned(), key: key.map(str::to_owned) }
     }
 
+    /// A client that opens a connection for each request.
+    pub(crate) fn without_kept_connections(url: &str, key: &str) -> Self {
+        Self { http: built(|client| client.pool_max_idle_per_host(0)), ..Self::new(url, Some(key)) }
+    }
+
     /// A request to a path, with the key.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
@@ -119,8 +124,12 @@ impl Client {
 /// # Panics
 /// When it cannot be built.
 pub fn http() -> reqwest::Client {
+    built(|client| client)
+}
+
+fn built(change: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> reqwest::Client {
     grok2api_gateway::upstream::client::install_crypto();
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
+    let client = change(reqwest::Client::builder().no_proxy().timeout(PATIENCE)).build();
     client.unwrap_or_else(|error| panic!("no client: {error}"))
 }
 

@@ -2,6 +2,7 @@
 
 mod app;
 mod client;
+pub mod days;
 pub mod fixture;
 pub mod fleet;
 pub mod ledger;

@@ -21,8 +21,6 @@ use crate::outcome::{again, failed};
 const PATIENCE_MS: i64 = 10 * 60_000;
 /// One file is asked for this often at most by one process.
 const ASKED: Duration = Duration::from_secs(10);
-/// How long a sweep may wait for its turn and take, in milliseconds.
-pub(crate) const SWEEP_PATIENCE_MS: i64 = 5 * 60_000;
 /// Bytes whose hashes are checked in one sweep.
 const CHECKED_BYTES: u64 = 64 << 20;
 

@@ -49,7 +49,7 @@ pub(crate) fn of_gateway(job: &job::Model, error: &GatewayError) -> End {
         | GatewayError::Attachment(_) => End::Failed(failure(Code::InvalidRequest)),
         GatewayError::NoAccount | GatewayError::Sealed => End::Failed(failure(Code::NoAvailableAccount)),
         // Waiting for an account is no failure: it goes on as long as the job may live.
-        GatewayError::Busy | GatewayError::Overloaded => {
+        GatewayError::Busy | GatewayError::Overloaded { .. } => {
             at(job, Step::Start, pause(Duration::from_secs(2)), false, failure(Code::AccountsBusy))
         }
         GatewayError::AccountsLimited { retry_after } => {

@@ -12,7 +12,7 @@ use grok2api_entity::job::Step;
 use grok2api_gateway::media::{AspectRatio, MediaKind, MediaRequest};
 use grok2api_gateway::{ChatStream, Step as StreamStep, Stopped, Submission};
 use grok2api_media::{NewAsset, register};
-use grok2api_pool::AccountId;
+use grok2api_pool::{AccountId, Caller, Class};
 use grok2api_queue::{Claimed, End, Failure, Lost, Note, PICTURES_A_TURN, failpoint};
 use grok2api_upstream::asset::{AssetPath, normalize};
 use grok2api_upstream::attachment::Attachment;
@@ -79,7 +79,7 @@ impl Generate {
             Err(end) => return Ok(end),
         };
         let prepared = match self.shop.gateway.prepare_media(&request) {
-            Ok(prepared) => prepared,
+            Ok(prepared) => prepared.asked_by(caller(&task.generation.owner)),
             Err(error) => return Ok(of_gateway(job.row(), &error)),
         };
         drop(request);
@@ -263,4 +263,10 @@ fn picture_type(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(("image/webp", "webp")),
         _ => None,
     }
+}
+
+/// Whose job it is: the first digits of what the client key's work is filed under.
+fn caller(owner: &str) -> Caller {
+    let digits = owner.strip_prefix("key_").and_then(|digits| digits.get(..16)).unwrap_or_default();
+    Caller { class: Class::Job, key: u64::from_str_radix(digits, 16).unwrap_or(0), conversation: None }
 }

@@ -1,5 +1,6 @@
 //! `POST /v1/chat/completions`.
 
+mod caller;
 mod desk;
 mod encode;
 mod film;

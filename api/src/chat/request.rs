@@ -5,6 +5,7 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::Type;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::json_type::{Either, Ignored, JsonText, OneOrMany, TextOrList, inline, json_type, list, one_of};
 
@@ -76,12 +77,12 @@ pub(crate) struct CreateChatCompletion {
     pub seed: Option<Ignored>,
     /// Ignored.
     pub logit_bias: Option<Ignored>,
-    /// Ignored.
-    pub user: Option<Ignored>,
+    /// The end user. Names the conversation when nothing else does: it stays with one account while that can serve.
+    pub user: Option<Text>,
     /// Ignored.
     pub safety_identifier: Option<Ignored>,
-    /// Ignored.
-    pub prompt_cache_key: Option<Ignored>,
+    /// Names the conversation, unless a header does (`x-session-affinity`, `x-conversation-id`, `x-session-id`).
+    pub prompt_cache_key: Option<Text>,
     /// Ignored.
     pub metadata: Option<Ignored>,
     /// Ignored.
@@ -91,6 +92,23 @@ pub(crate) struct CreateChatCompletion {
     /// Ignored.
     pub prediction: Option<Ignored>,
 }
+
+/// A string; anything else is accepted and ignored.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Text(pub Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str(raw.get()).ok()))
+    }
+}
+
+json_type!(Text, "Text", {
+    let mut schema = MetaSchema::ANY;
+    schema.description = Some("A string; anything else is accepted and ignored.");
+    schema
+});
 
 /// Options of a stream.
 #[derive(Debug, Clone, Copy, Deserialize, Object)]

@@ -13,6 +13,7 @@ use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
 
+use super::caller;
 use super::desk::Desk;
 use super::encode::{ChunkEncoder, Frame};
 use super::film::{self, Film};
@@ -101,6 +102,7 @@ pub(super) async fn serve(
     let is_stream = body.stream.unwrap_or(false);
     let owner = Arc::clone(&key.owner);
     let mut report = Report::new(state.usage.clone(), key.owner, crate::edge::request_id(request), is_stream);
+    let caller = caller::caller(request, &body, &owner);
     let work = async {
         let validated = validate(body, &settings.chat, settings.grok.show_thinking)?;
         if let Some(model) = state.gateway.models().get(&validated.request.model) {
@@ -113,7 +115,7 @@ pub(super) async fn serve(
         if state.gateway.models().get(&head.validated.request.model).is_some_and(|model| model.video) {
             return film(state, &owner, head, &mut report).await;
         }
-        let prepared = state.gateway.prepare(&head.validated.request).await?;
+        let prepared = state.gateway.prepare(&head.validated.request).await?.asked_by(caller);
         report.calls = Some(Arc::clone(prepared.calls()));
         if head.validated.stream {
             stream(state, head, &prepared, &mut report).await

@@ -6,19 +6,19 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 use uuid::Uuid;
 
 /// A name nobody else uses.
-pub(super) fn name() -> String {
+pub(crate) fn name() -> String {
     format!("grok2api_bench_{}", Uuid::new_v4().simple())
 }
 
 /// A database of its own on a server.
-pub(super) struct Database {
+pub(crate) struct Database {
     server: String,
     name: String,
-    pub(super) db: DatabaseConnection,
+    pub(crate) db: DatabaseConnection,
 }
 
 impl Database {
-    pub(super) async fn create(server: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn create(server: &str) -> anyhow::Result<Self> {
         let (server, name) = (server.trim_end_matches('/').to_owned(), name());
         let admin = connect::server(&format!("{server}/postgres")).await.context("is PostgreSQL running?")?;
         admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await?;
@@ -28,11 +28,11 @@ impl Database {
         Ok(Self { server, name, db })
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("{}/{}", self.server, self.name)
     }
 
-    pub(super) async fn remove(self) -> anyhow::Result<()> {
+    pub(crate) async fn remove(self) -> anyhow::Result<()> {
         self.db.close().await?;
         let admin = connect::server(&format!("{}/postgres", self.server)).await?;
         admin.execute_unprepared(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await?;
@@ -41,7 +41,7 @@ impl Database {
 }
 
 /// Removes all keys that begin so.
-pub(super) async fn remove_keys(url: &str, prefix: &str) -> anyhow::Result<()> {
+pub(crate) async fn remove_keys(url: &str, prefix: &str) -> anyhow::Result<()> {
     let mut redis = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
     let mut cursor = 0_u64;
     loop {

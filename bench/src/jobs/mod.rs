@@ -5,7 +5,7 @@
 
 mod bare;
 mod child;
-mod ground;
+pub(crate) mod ground;
 mod ours;
 mod seen;
 mod ticker;
@@ -125,6 +125,21 @@ async fn rate<Q: Queue>(open: &impl AsyncFn() -> anyhow::Result<Q>, sample: u64,
     queue.end().await?;
     let jobs = u32::try_from(to - from).context("too many jobs")?;
     Ok(f64::from(jobs) / ended.duration_since(began).as_secs_f64())
+}
+
+/// Jobs a second of so many worker processes on Redis and `PostgreSQL`, and nanoseconds of CPU time for each job.
+pub(crate) async fn scaled(postgres: &str, redis: &str, processes: usize, sample: u64) -> anyhow::Result<(f64, u64)> {
+    let queue = ours::remote_with(postgres, redis, processes).await?;
+    queue.fill(sample).await?;
+    let seen = queue.start().await?;
+    let (from, began) = seen.reach(sample / 10, LIMIT).await?;
+    let before = seen.cpu()?;
+    let (to, ended) = seen.reach(sample, LIMIT).await?;
+    let used: u64 = seen.cpu()?.into_iter().zip(before).map(|(now, before)| now.since(before)).sum();
+    seen.end().await?;
+    queue.end().await?;
+    let jobs = u32::try_from(to - from).context("too many jobs")?;
+    Ok((f64::from(jobs) / ended.duration_since(began).as_secs_f64(), used / u64::from(jobs.max(1))))
 }
 
 /// How long idle workers take to start a job.

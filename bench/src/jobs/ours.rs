@@ -75,12 +75,18 @@ pub(super) struct Remote {
     database: Database,
     redis: String,
     prefix: String,
+    processes: usize,
 }
 
 pub(super) async fn remote(options: &Options) -> anyhow::Result<Remote> {
-    let (database, prefix) = (Database::create(&options.postgres).await?, ground::name());
-    let jobs = connect_to(database.db.clone(), &options.redis, &prefix).await?;
-    Ok(Remote { jobs, database, redis: options.redis.clone(), prefix })
+    remote_with(&options.postgres, &options.redis, PROCESSES).await
+}
+
+/// With so many worker processes.
+pub(super) async fn remote_with(postgres: &str, redis: &str, processes: usize) -> anyhow::Result<Remote> {
+    let (database, prefix) = (Database::create(postgres).await?, ground::name());
+    let jobs = connect_to(database.db.clone(), redis, &prefix).await?;
+    Ok(Remote { jobs, database, redis: redis.to_owned(), prefix, processes })
 }
 
 async fn connect_to(db: DatabaseConnection, redis: &str, prefix: &str) -> anyhow::Result<Jobs> {
@@ -103,7 +109,7 @@ impl Queue for Remote {
 
     async fn start(&self) -> anyhow::Result<Seen> {
         let mut processes = Vec::new();
-        for _ in 0..PROCESSES {
+        for _ in 0..self.processes {
             let url = self.database.url();
             processes
                 .push(Process::start(&["--database", &url, "--redis", &self.redis, "--prefix", &self.prefix]).await?);

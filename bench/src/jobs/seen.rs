@@ -12,6 +12,8 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::run::CpuTime;
+
 /// How often somebody looks at a counter.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -76,6 +78,11 @@ impl Process {
         Ok(Self { child, begun, reading })
     }
 
+    /// CPU time used so far.
+    fn cpu(&self) -> anyhow::Result<CpuTime> {
+        CpuTime::of(self.child.id().context("a worker has ended")?)
+    }
+
     async fn end(mut self) -> anyhow::Result<Vec<u32>> {
         drop(self.child.stdin.take());
         let waits =
@@ -90,6 +97,14 @@ impl Seen {
         match self {
             Self::Here(told, _) => told.begun.load(Ordering::Relaxed),
             Self::There(processes) => processes.iter().map(|process| process.begun.load(Ordering::Relaxed)).sum(),
+        }
+    }
+
+    /// CPU time that each worker process has used so far; none for workers of this process.
+    pub(super) fn cpu(&self) -> anyhow::Result<Vec<CpuTime>> {
+        match self {
+            Self::Here(..) => Ok(Vec::new()),
+            Self::There(processes) => processes.iter().map(Process::cpu).collect(),
         }
     }
 

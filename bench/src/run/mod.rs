@@ -17,6 +17,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 
+pub(crate) use cpu::CpuTime;
+pub(crate) use process::{Process, free_addr, with};
+
 use round::Sample;
 use target::Target;
 use workload::Workload;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::{Settings, chat, global, grok, image, jobs, pool, usage, video};
+use super::{Settings, chat, global, grok, health, image, jobs, pool, schedules, usage, video};
 use crate::spec::{Refusal, Spec, nearest};
 
 /// Changes that were refused, with the reason for each. Nothing was changed.
@@ -54,9 +54,19 @@ impl SettingsError {
 
 /// Every setting, section by section.
 pub(crate) fn specs() -> impl Iterator<Item = &'static Spec<Settings>> {
-    [global::SPECS, grok::SPECS, chat::SPECS, pool::SPECS, image::SPECS, video::SPECS, jobs::SPECS, usage::SPECS]
-        .into_iter()
-        .flatten()
+    let sections = [
+        global::SPECS,
+        grok::SPECS,
+        chat::SPECS,
+        pool::SPECS,
+        image::SPECS,
+        video::SPECS,
+        jobs::SPECS,
+        schedules::SPECS,
+        health::SPECS,
+        usage::SPECS,
+    ];
+    sections.into_iter().flatten()
 }
 
 /// The names of all settings.
@@ -195,6 +205,7 @@ mod tests {
                 Value::String(old) => match spec.shape {
                     crate::spec::Shape::Choice(names) => json!(names.iter().find(|name| **name != old).unwrap()),
                     _ if spec.key.ends_with("_url") => json!("http://10.1.2.3:8080"),
+                    _ if spec.key.starts_with("schedules.") => json!("every 3h"),
                     _ => json!("sample-value"),
                 },
                 other => panic!("{} has an odd default {other}", spec.key),

@@ -1,26 +1,32 @@
 //! Settings that may change while the process runs.
 
 mod apply;
+mod cadence;
 mod chat;
 mod describe;
 mod global;
 mod grok;
 mod handle;
+mod health;
 mod image;
 mod jobs;
 mod pool;
+mod schedules;
 mod usage;
 mod video;
 
 pub use apply::{SettingProblem, SettingValue, SettingsError};
+pub use cadence::Cadence;
 pub use chat::{ChatSettings, ReasoningFormat};
 pub use describe::SettingInfo;
 pub use global::{GlobalSettings, ImageMode, LogLevel};
 pub use grok::GrokSettings;
 pub use handle::SettingsHandle;
+pub use health::HealthSettings;
 pub use image::ImageSettings;
 pub use jobs::JobSettings;
 pub use pool::{PoolSettings, Strategy};
+pub use schedules::ScheduleSettings;
 pub use usage::UsageSettings;
 pub use video::{ProgressWording, VideoSettings};
 
@@ -44,6 +50,10 @@ pub struct Settings {
     pub video: VideoSettings,
     /// `[jobs]`: durable work.
     pub jobs: JobSettings,
+    /// `[schedules]`: what becomes due by itself, and how often.
+    pub schedules: ScheduleSettings,
+    /// `[health]`: how accounts are tested in the background.
+    pub health: HealthSettings,
     /// `[usage]`: what is kept about requests.
     pub usage: UsageSettings,
 }

@@ -18,6 +18,9 @@ pub struct PoolSettings {
     pub max_waiting: usize,
     /// Most accounts one request tries. Default 3; 1 to 10.
     pub max_attempts: u32,
+    /// How long a conversation stays with its account after its last request, in seconds. Default 3600; 0 to 604 800, 0
+    /// for never.
+    pub sticky_secs: u64,
 }
 
 /// Which of the fitting accounts is taken.
@@ -37,7 +40,14 @@ pub enum Strategy {
 
 impl Default for PoolSettings {
     fn default() -> Self {
-        Self { strategy: Strategy::MostRemaining, max_in_flight: 2, wait_ms: 5000, max_waiting: 1000, max_attempts: 3 }
+        Self {
+            strategy: Strategy::MostRemaining,
+            max_in_flight: 2,
+            wait_ms: 5000,
+            max_waiting: 1000,
+            max_attempts: 3,
+            sticky_secs: 3600,
+        }
     }
 }
 
@@ -112,5 +122,13 @@ pub(super) const SPECS: &[Spec<Settings>] = &[
         secret: false,
         read: |settings| json!(settings.pool.max_attempts),
         write: |settings, value| accept::whole(value, 1, 10).map(|most| settings.pool.max_attempts = most),
+    },
+    Spec {
+        key: "pool.sticky_secs",
+        doc: "How long a conversation stays with its account after its last request, in seconds (0 to 604800).",
+        shape: Shape::Whole,
+        secret: false,
+        read: |settings| json!(settings.pool.sticky_secs),
+        write: |settings, value| accept::whole(value, 0, 604_800).map(|secs| settings.pool.sticky_secs = secs),
     },
 ];

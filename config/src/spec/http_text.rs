@@ -12,6 +12,9 @@ use crate::client_key::{MAX_KEY_BYTES, MIN_KEY_BYTES};
 /// Longest value of a header we send.
 const MAX_HEADER_BYTES: usize = 8192;
 
+/// Shortest token of the operator.
+const MIN_ADMIN_BYTES: usize = 16;
+
 /// Headers that we set ourselves and that would break a call if they were doubled.
 const OWN_HEADERS: &[&str] = &[
     "accept-encoding",
@@ -32,6 +35,18 @@ pub(crate) fn client_key(value: &Value) -> Result<SecretString, Refusal> {
         Ok(SecretString::from(key))
     } else {
         Err(Refusal::Expected("8 to 256 visible ASCII characters without blanks, or empty"))
+    }
+}
+
+/// The operator's bearer token: 16 to 256 visible ASCII characters, or empty for none.
+pub(crate) fn admin_token(value: &Value) -> Result<SecretString, Refusal> {
+    let token = text(value)?.trim();
+    let fits =
+        (MIN_ADMIN_BYTES..=MAX_KEY_BYTES).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits || token.is_empty() {
+        Ok(SecretString::from(token))
+    } else {
+        Err(Refusal::Expected("16 to 256 visible ASCII characters without blanks, or empty"))
     }
 }
 

@@ -7,6 +7,7 @@ mod layer;
 mod load;
 mod log;
 mod media;
+mod scheduler;
 mod server;
 mod source;
 mod surroundings;
@@ -23,6 +24,7 @@ pub use keys::ConfigEntry;
 pub use load::{Loaded, StartUpFlags, Warning};
 pub use log::{LogConfig, LogFormat};
 pub use media::{MediaConfig, MediaStore, S3Config};
+pub use scheduler::SchedulerConfig;
 pub use server::ServerConfig;
 pub use source::{Provenance, Source};
 pub use surroundings::Surroundings;
@@ -58,6 +60,8 @@ pub struct StartUp {
     pub upstream: UpstreamConfig,
     /// How many jobs a process works on.
     pub worker: WorkerConfig,
+    /// Where a process that only says what is due can be reached.
+    pub scheduler: SchedulerConfig,
     /// Where generated pictures and videos lie.
     pub media: MediaConfig,
     /// Changed and added rows of the model table.
@@ -94,6 +98,7 @@ impl Default for StartUp {
             server: ServerConfig::default(),
             upstream: UpstreamConfig::default(),
             worker: WorkerConfig::default(),
+            scheduler: SchedulerConfig::default(),
             media: MediaConfig::default(),
             models: Vec::new(),
             settings: Settings::default(),

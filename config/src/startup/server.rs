@@ -15,10 +15,14 @@ pub struct ServerConfig {
     pub max_connections: usize,
     /// Longest time a request body may take to arrive, in seconds. Default 60; 1 to 3600.
     pub request_timeout_secs: u64,
-    /// How long answers under way may go on after a stop signal, in seconds. Default 30; 0 to 3600.
+    /// How long requests are still taken after `SIGTERM` while `/readyz` answers 503, in seconds. Default 5; 0 to 3600.
+    pub drain_delay_secs: u64,
+    /// How long answers under way may go on after that, in seconds. Default 30; 0 to 3600.
     pub shutdown_grace_secs: u64,
     /// Bearer token that `/metrics` asks for; `None` leaves it to the caller's address.
     pub metrics_token: Option<SecretString>,
+    /// Bearer token of the operator's paths below `/api`; `None` closes them.
+    pub admin_token: Option<SecretString>,
 }
 
 impl Default for ServerConfig {
@@ -27,8 +31,10 @@ impl Default for ServerConfig {
             max_body_bytes: 33_554_432,
             max_connections: 10_000,
             request_timeout_secs: 60,
+            drain_delay_secs: 5,
             shutdown_grace_secs: 30,
             metrics_token: None,
+            admin_token: None,
         }
     }
 }
@@ -59,8 +65,16 @@ pub(super) const SPECS: &[Spec<StartUp>] = &[
         write: |startup, value| accept::whole(value, 1, 3600).map(|secs| startup.server.request_timeout_secs = secs),
     },
     Spec {
+        key: "server.drain_delay_secs",
+        doc: "How long requests are still taken after SIGTERM while /readyz answers 503, in seconds (0 to 3600).",
+        shape: Shape::Whole,
+        secret: false,
+        read: |startup| json!(startup.server.drain_delay_secs),
+        write: |startup, value| accept::whole(value, 0, 3600).map(|secs| startup.server.drain_delay_secs = secs),
+    },
+    Spec {
         key: "server.shutdown_grace_secs",
-        doc: "How long answers under way may go on after a stop signal, in seconds (0 to 3600).",
+        doc: "How long answers under way may go on once no more are taken, in seconds (0 to 3600).",
         shape: Shape::Whole,
         secret: false,
         read: |startup| json!(startup.server.shutdown_grace_secs),
@@ -74,6 +88,16 @@ pub(super) const SPECS: &[Spec<StartUp>] = &[
         read: |startup| json!(startup.server.metrics_token.as_ref().map(ExposeSecret::expose_secret)),
         write: |startup, value| {
             accept::client_key(value).map(|token| startup.server.metrics_token = accept::present(token))
+        },
+    },
+    Spec {
+        key: "server.admin_token",
+        doc: "Bearer token of the operator's paths below /api: 16 to 256 visible characters; without it they are closed.",
+        shape: Shape::Text,
+        secret: true,
+        read: |startup| json!(startup.server.admin_token.as_ref().map(ExposeSecret::expose_secret)),
+        write: |startup, value| {
+            accept::admin_token(value).map(|token| startup.server.admin_token = accept::present(token))
         },
     },
 ];

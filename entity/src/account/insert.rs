@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{ActiveModel, Column, Entity, Kind, Status, encode_tags};
 
-/// Rows of one statement: 17 values each stay below the 32 766 that `SQLite` takes.
+/// Rows of one statement: 19 values each stay below the 32 766 that `SQLite` takes.
 const BATCH: usize = 1000;
 
 /// An account to add.
@@ -106,6 +106,8 @@ fn row(account: NewAccount) -> ActiveModel {
         note: Set(account.note.trim().to_owned()),
         use_count: Set(0),
         last_used_at: Set(None),
+        tested_at: Set(0),
+        quota_asked_at: Set(0),
         created_at: Set(account.created_at),
         updated_at: Set(account.created_at),
     }

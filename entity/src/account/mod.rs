@@ -1,11 +1,13 @@
 //! Table `account`: one row per account of the pool.
 
+mod due;
 mod insert;
 mod list;
 mod load;
 mod model;
 mod record;
 
+pub use due::{expired_and_untested, mark_quota_asked, mark_tested, of_status_tested_before, with_budgets_to_read};
 pub use insert::{Inserted, NewAccount, insert, insert_many};
 pub use list::{Filter, Page, count, delete, find, find_by_fingerprints, known_fingerprints, list};
 pub use load::{Loaded, load_page};

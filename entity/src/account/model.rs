@@ -43,6 +43,10 @@ pub struct Model {
     pub use_count: i64,
     /// When it was used last.
     pub last_used_at: Option<i64>,
+    /// When the upstream was last asked whether the credential works; 0 for never.
+    pub tested_at: i64,
+    /// When its budgets were last read because they should be full again; 0 for never.
+    pub quota_asked_at: i64,
     /// When the row was made.
     pub created_at: i64,
     /// When the row was changed last.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use grok2api_config::{ModelSpec, Settings};
+use grok2api_pool::{Caller, Class};
 use grok2api_upstream::attachment::AttachmentLimits;
 use tokio::time::Instant;
 
@@ -45,6 +46,7 @@ impl Gateway {
             started: Instant::now(),
             blamed: Arc::default(),
             calls: Arc::default(),
+            caller: Caller { class: Class::Job, ..Caller::default() },
         })
     }
 

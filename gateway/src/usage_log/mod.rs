@@ -18,7 +18,7 @@ pub use retention::{keep_requests, sweep};
 pub use writer::UsageWriter;
 
 /// Requests kept in memory while the database is away or slow; more are dropped and counted.
-pub const CAPACITY: usize = 10_000;
+pub const CAPACITY: usize = 50_000;
 /// Most requests written in one transaction.
 const BATCH: usize = 500;
 /// Longest time from a request to its row when the database is well.

@@ -53,7 +53,6 @@ impl House {
         let config = UpstreamConfig {
             base_url: url.parse().unwrap(),
             assets_base_url: sim.url().parse().unwrap(),
-            connect_timeout_ms: 1_000,
             ..UpstreamConfig::default()
         };
         let settings = SettingsHandle::new(settings);

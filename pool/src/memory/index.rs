@@ -11,11 +11,11 @@ const NONE: u32 = u32::MAX;
 
 /// Where an account stands: how many of the distinct call costs its budget still covers, and its rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Number of cost steps covered, at least 1.
-    pub(super) level: u8,
+    pub(crate) level: u8,
     /// The smaller the better.
-    pub(super) rank: u64,
+    pub(crate) rank: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ struct Ends {
 }
 
 #[derive(Debug)]
-pub(super) struct Index {
+pub(crate) struct Index {
     links: Vec<Link>,
     /// By level - 1.
     levels: Vec<BTreeMap<u64, Ends>>,
@@ -43,13 +43,13 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn new(levels: usize) -> Self {
+    pub(crate) fn new(levels: usize) -> Self {
         Self { links: Vec::new(), levels: vec![BTreeMap::new(); levels], touches: 0 }
     }
 
     /// Links, moves or (with `None`) unlinks an account. `touch` says that it was used just now, which moves it to the
     /// end of its equals.
-    pub(super) fn place(&mut self, slot: u32, place: Option<Place>, touch: bool) {
+    pub(crate) fn place(&mut self, slot: u32, place: Option<Place>, touch: bool) {
         if self.links.len() <= slot as usize {
             if place.is_none() {
                 return;
@@ -66,7 +66,7 @@ impl Index {
     }
 
     /// Links an account that was never used in front of its equals.
-    pub(super) fn place_first(&mut self, slot: u32, place: Place) {
+    pub(crate) fn place_first(&mut self, slot: u32, place: Place) {
         if self.links.len() <= slot as usize {
             self.links.resize(slot as usize + 1, UNLINKED);
         }
@@ -85,7 +85,7 @@ impl Index {
     }
 
     /// The best account whose budget covers at least `level` cost steps and that `usable` accepts.
-    pub(super) fn best(&self, level: u8, end: End, usable: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(crate) fn best(&self, level: u8, end: End, usable: impl Fn(u32) -> bool) -> Option<u32> {
         let mut best: Option<(u64, u64, u32)> = None;
         for ranks in &self.levels[usize::from(level.max(1)) - 1..] {
             let Some((rank, slot)) = self.first_usable(ranks, end, &usable) else { continue };

@@ -12,7 +12,7 @@ use crate::want::ReserveError;
 const NEVER: i64 = i64::MAX;
 
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(crate) struct Lane {
     index: Index,
     standings: Vec<Standing>,
     /// Accounts by number of cost steps covered, 0 included.
@@ -25,7 +25,7 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(levels: usize) -> Self {
+    pub(crate) fn new(levels: usize) -> Self {
         Self {
             index: Index::new(levels),
             standings: Vec::new(),
@@ -38,7 +38,7 @@ impl Lane {
     }
 
     /// Records where an account stands. `reset_at` is when its budget is renewed, if that is known.
-    pub(super) fn set(&mut self, slot: u32, standing: Standing, reset_at: Option<i64>, touch: bool) {
+    pub(crate) fn set(&mut self, slot: u32, standing: Standing, reset_at: Option<i64>, touch: bool) {
         let at = slot as usize;
         if self.standings.len() <= at {
             self.standings.resize(at + 1, Standing::Out);
@@ -66,7 +66,7 @@ impl Lane {
     }
 
     /// Like [`Lane::set`] for an account that enters and was never used: it goes in front of its equals.
-    pub(super) fn set_first(&mut self, slot: u32, standing: Standing, reset_at: Option<i64>) {
+    pub(crate) fn set_first(&mut self, slot: u32, standing: Standing, reset_at: Option<i64>) {
         self.set(slot, standing, reset_at, false);
         if let Standing::Ready(place) = standing {
             self.index.place_first(slot, place);
@@ -74,7 +74,7 @@ impl Lane {
     }
 
     /// The next account whose time has come.
-    pub(super) fn pop_due(&mut self, now_ms: i64) -> Option<u32> {
+    pub(crate) fn pop_due(&mut self, now_ms: i64) -> Option<u32> {
         while let Some(&Reverse((due, slot))) = self.due.peek() {
             let stale = self.due_at[slot as usize] != due;
             if !stale && due > now_ms {
@@ -89,12 +89,17 @@ impl Lane {
         None
     }
 
-    pub(super) fn best(&self, level: u8, end: End, usable: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(crate) fn best(&self, level: u8, end: End, usable: impl Fn(u32) -> bool) -> Option<u32> {
         self.index.best(level, end, usable)
     }
 
+    /// Whether an account can serve a call that needs `level` cost steps.
+    pub(crate) fn is_ready(&self, slot: u32, level: u8) -> bool {
+        matches!(self.standings.get(slot as usize), Some(Standing::Ready(place)) if place.level >= level)
+    }
+
     /// Why [`Lane::best`] found nothing for a call that needs `level` cost steps.
-    pub(super) fn refusal(&mut self, level: u8, now_ms: i64) -> ReserveError {
+    pub(crate) fn refusal(&mut self, level: u8, now_ms: i64) -> ReserveError {
         let level = usize::from(level.max(1));
         if self.busy[level..].iter().any(|count| *count > 0) {
             return ReserveError::Busy;

@@ -2,9 +2,13 @@
 
 mod index;
 mod lane;
-mod settle;
-mod slot;
-mod table;
+pub(crate) mod settle;
+pub(crate) mod share;
+pub(crate) mod slot;
+pub(crate) mod table;
+mod transition;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use grok2api_config::{ModelTable, Tier};
@@ -16,6 +20,7 @@ use crate::clock::Clock;
 use crate::memory::table::Table;
 use crate::outcome::{Aftermath, Outcome, Reading};
 use crate::state::{Census, Policy, PoolState};
+use crate::sticky::Sticky;
 use crate::want::{BudgetIx, Grant, ReserveError, Want};
 
 /// Live state behind one short-held lock. A reservation costs the same whatever the size of the pool.
@@ -23,13 +28,19 @@ use crate::want::{BudgetIx, Grant, ReserveError, Want};
 pub struct MemoryPool {
     table: Mutex<Table>,
     released: Notify,
+    sticky: Sticky,
     clock: Clock,
 }
 
 impl MemoryPool {
     /// An empty pool for the budgets and costs of `models`.
     pub fn new(models: &ModelTable, policy: Policy, clock: Clock) -> Self {
-        Self { table: Mutex::new(Table::new(models, policy)), released: Notify::new(), clock }
+        Self {
+            table: Mutex::new(Table::new(models, policy)),
+            released: Notify::new(),
+            sticky: Sticky::default(),
+            clock,
+        }
     }
 }
 
@@ -96,18 +107,31 @@ impl PoolState for MemoryPool {
         self.table.lock().census()
     }
 
+    async fn pinned(&self, conversation: u64) -> Option<AccountId> {
+        self.sticky.get(conversation, self.clock.now_ms())
+    }
+
+    fn pin(&self, conversation: u64, account: AccountId, keep: Duration) {
+        self.sticky.set(conversation, account, until(self.clock.now_ms(), keep));
+    }
+
     fn released(&self) -> tokio::sync::futures::Notified<'_> {
         self.released.notified()
     }
 }
 
+/// Unix milliseconds after `keep`.
+pub(crate) fn until(now_ms: i64, keep: Duration) -> i64 {
+    now_ms.saturating_add(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX))
+}
+
 /// Tiers that may serve a model, the lowest first.
-fn tiers_from(lowest: Tier) -> impl Iterator<Item = Tier> {
+pub(crate) fn tiers_from(lowest: Tier) -> impl Iterator<Item = Tier> {
     [Tier::Basic, Tier::Super].into_iter().filter(move |tier| *tier >= lowest)
 }
 
 /// The refusal that promises the client more: waiting for a slot, then for a budget, then nothing.
-fn milder(one: ReserveError, other: ReserveError) -> ReserveError {
+pub(crate) fn milder(one: ReserveError, other: ReserveError) -> ReserveError {
     match (one, other) {
         (ReserveError::Busy, _) | (_, ReserveError::Busy) => ReserveError::Busy,
         (ReserveError::Limited { retry_after: a }, ReserveError::Limited { retry_after: b }) => {

@@ -9,41 +9,48 @@ use crate::memory::index::Place;
 use crate::strategy::{RankInput, rank};
 
 #[derive(Debug, Clone)]
-pub(super) struct Budget {
-    pub(super) remaining: i64,
-    pub(super) total: i64,
-    pub(super) window_secs: i64,
-    pub(super) read_at_ms: i64,
-    pub(super) reset_at_ms: Option<i64>,
-    pub(super) cooling_until_ms: Option<i64>,
-    pub(super) measured: bool,
+pub(crate) struct Budget {
+    pub(crate) remaining: i64,
+    pub(crate) total: i64,
+    pub(crate) window_secs: i64,
+    pub(crate) read_at_ms: i64,
+    pub(crate) reset_at_ms: Option<i64>,
+    pub(crate) cooling_until_ms: Option<i64>,
+    pub(crate) measured: bool,
     /// Coolings in a row, for the growing pause.
-    pub(super) coolings: u8,
+    pub(crate) coolings: u8,
     /// Whether anything is known that is worth a row.
-    pub(super) known: bool,
+    pub(crate) known: bool,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Slot {
-    pub(super) id: AccountId,
-    pub(super) generation: u32,
-    pub(super) tier: Tier,
-    pub(super) sealed: Arc<str>,
-    pub(super) status: Status,
-    pub(super) refusals: u8,
-    pub(super) in_flight: u32,
-    pub(super) failed_count: i32,
-    pub(super) last_failure: Option<(i64, String)>,
-    pub(super) use_count: i64,
-    pub(super) unsaved_uses: i64,
-    pub(super) last_used_ms: Option<i64>,
-    pub(super) budgets: Box<[Budget]>,
-    pub(super) dirty: bool,
+pub(crate) struct Slot {
+    pub(crate) id: AccountId,
+    pub(crate) generation: u32,
+    pub(crate) tier: Tier,
+    pub(crate) sealed: Arc<str>,
+    pub(crate) status: Status,
+    pub(crate) refusals: u8,
+    /// Running calls, of all processes that share the pool.
+    pub(crate) in_flight: u32,
+    /// Of these, the calls of this process.
+    pub(crate) own: u32,
+    /// Most running calls while this process has only a share of the pool.
+    pub(crate) limit: Option<u32>,
+    /// Number of the latest change of the shared state that is known here; 0 when it is not in there.
+    pub(crate) version: u64,
+    pub(crate) failed_count: i32,
+    pub(crate) last_failure: Option<(i64, String)>,
+    pub(crate) use_count: i64,
+    pub(crate) unsaved_uses: i64,
+    pub(crate) last_used_ms: Option<i64>,
+    pub(crate) budgets: Box<[Budget]>,
+    pub(crate) dirty: bool,
 }
 
 /// Whether a budget of an account can serve now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// It can: its place in the ranking.
     Ready(Place),
     /// It could, but runs as many calls as it may; the number of cost steps its budget covers.
@@ -55,7 +62,7 @@ pub(super) enum Standing {
 }
 
 impl Budget {
-    pub(super) fn full(usual: UsualBudget) -> Self {
+    pub(crate) fn full(usual: UsualBudget) -> Self {
         Self {
             remaining: usual.total,
             total: usual.total,
@@ -69,7 +76,7 @@ impl Budget {
         }
     }
 
-    pub(super) fn from_seed(seed: &BudgetSeed) -> Self {
+    pub(crate) fn from_seed(seed: &BudgetSeed) -> Self {
         Self {
             remaining: seed.remaining,
             total: seed.total,
@@ -83,7 +90,7 @@ impl Budget {
         }
     }
 
-    pub(super) fn to_seed(&self, name: &str) -> BudgetSeed {
+    pub(crate) fn to_seed(&self, name: &str) -> BudgetSeed {
         BudgetSeed {
             budget: name.to_owned(),
             remaining: self.remaining,
@@ -97,8 +104,10 @@ impl Budget {
     }
 
     /// Fills the budget again when its window has passed, and forgets a cooling that is over.
-    pub(super) fn roll(&mut self, now_ms: i64) {
-        if self.reset_at_ms.is_some_and(|at| at <= now_ms) {
+    /// Answers whether it was filled.
+    pub(crate) fn roll(&mut self, now_ms: i64) -> bool {
+        let is_over = self.reset_at_ms.is_some_and(|at| at <= now_ms);
+        if is_over {
             self.reset_at_ms = None;
             self.remaining = self.total;
             self.read_at_ms = now_ms;
@@ -107,9 +116,10 @@ impl Budget {
         if self.cooling_until_ms.is_some_and(|at| at <= now_ms) {
             self.cooling_until_ms = None;
         }
+        is_over
     }
 
-    pub(super) fn charge(&mut self, cost: u32, now_ms: i64) {
+    pub(crate) fn charge(&mut self, cost: u32, now_ms: i64) {
         self.remaining = (self.remaining - i64::from(cost)).max(0);
         self.known = true;
         if self.reset_at_ms.is_none() {
@@ -120,7 +130,7 @@ impl Budget {
         }
     }
 
-    pub(super) fn refund(&mut self, cost: u32) {
+    pub(crate) fn refund(&mut self, cost: u32) {
         self.remaining = (self.remaining + i64::from(cost)).min(self.total);
     }
 
@@ -132,8 +142,18 @@ impl Budget {
 }
 
 impl Slot {
+    /// Takes over from an earlier record of the same account what goes on: its running calls and its place among changes.
+    pub(crate) fn stay(&mut self, earlier: &Self) {
+        self.generation = earlier.generation;
+        self.in_flight = earlier.in_flight;
+        self.own = earlier.own;
+        self.limit = earlier.limit;
+        self.version = earlier.version;
+        self.dirty = earlier.dirty;
+    }
+
     /// Ends a cooling that is over; true when it did.
-    pub(super) fn roll(&mut self, now_ms: i64) -> bool {
+    pub(crate) fn roll(&mut self, now_ms: i64) -> bool {
         let is_over = matches!(self.status, Status::Cooling { until_ms, .. } if until_ms <= now_ms);
         if is_over {
             self.status = Status::Active;
@@ -141,7 +161,7 @@ impl Slot {
         is_over
     }
 
-    pub(super) fn standing(&self, budget: usize, costs: &[u32], strategy: Strategy, max_in_flight: u32) -> Standing {
+    pub(crate) fn standing(&self, budget: usize, costs: &[u32], strategy: Strategy, max_in_flight: u32) -> Standing {
         let of = &self.budgets[budget];
         let account_until = match &self.status {
             Status::Active => None,
@@ -153,7 +173,7 @@ impl Slot {
         if let Some(until) = account_until.into_iter().chain(of.cooling_until_ms).chain(empty_until).max() {
             return Standing::Limited(until);
         }
-        let free_slots = max_in_flight.saturating_sub(self.in_flight);
+        let free_slots = self.limit.unwrap_or(max_in_flight).saturating_sub(self.in_flight);
         if free_slots == 0 {
             return Standing::Busy(level);
         }
@@ -167,7 +187,7 @@ impl Slot {
         Standing::Ready(Place { level, rank: rank(strategy, input) })
     }
 
-    pub(super) fn to_seed(&self, names: &[String]) -> AccountSeed {
+    pub(crate) fn to_seed(&self, names: &[String]) -> AccountSeed {
         AccountSeed {
             id: self.id,
             tier: self.tier,

@@ -1,5 +1,6 @@
 //! How tickets and news travel. The rows are the truth: what a transport loses, the sweeper brings back.
 
+mod look;
 mod redis;
 mod rows;
 
@@ -11,8 +12,10 @@ use grok2api_entity::job::Kind;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use self::look::{RedisFacts, look_at_redis};
 pub use self::redis::{RedisSettings, RedisTransport};
 pub use self::rows::RowTransport;
+use crate::kinds;
 use crate::news::{Hub, News};
 use crate::ticket::Ticket;
 
@@ -89,25 +92,15 @@ pub trait Transport: Send + Sync + 'static {
 
 /// One notice board for each kind.
 #[derive(Debug, Default)]
-struct Bells {
-    image: Arc<Notify>,
-    video: Arc<Notify>,
-    cache: Arc<Notify>,
-    sweep: Arc<Notify>,
-}
+struct Bells([Arc<Notify>; kinds::ALL.len()]);
 
 impl Bells {
     fn of(&self, kind: Kind) -> &Arc<Notify> {
-        match kind {
-            Kind::GenerateImage => &self.image,
-            Kind::GenerateVideo => &self.video,
-            Kind::CacheMedia => &self.cache,
-            Kind::SweepMedia => &self.sweep,
-        }
+        &self.0[kinds::place(kind)]
     }
 
     fn ring_all(&self) {
-        for bell in [&self.image, &self.video, &self.cache, &self.sweep] {
+        for bell in &self.0 {
             bell.notify_one();
         }
     }

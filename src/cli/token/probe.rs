@@ -179,6 +179,8 @@ mod tests {
             note: String::new(),
             use_count: 9,
             last_used_at: Some(3),
+            tested_at: 0,
+            quota_asked_at: 0,
             created_at: 0,
             updated_at: 0,
         }

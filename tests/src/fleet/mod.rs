@@ -3,12 +3,16 @@
 //! Everything a fleet has is its own: data folder, database, Redis server, simulated upstream. It takes all of it away
 //! when it is dropped, also after a panic.
 
+mod chooser;
 mod clients;
+mod flood;
 mod gather;
+mod outage;
 mod place;
 mod poison;
 mod process;
 mod redis;
+mod rolling;
 mod storm;
 mod strikes;
 mod trail;
@@ -32,10 +36,13 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 pub use clients::{Clients, Wish};
+pub use flood::Flood;
+pub use outage::{Outage, Phase};
 pub use place::Records;
 pub use poison::{POISON, PoisonRates};
 pub use process::{Process, wait_for};
 pub use redis::RedisServer;
+pub use rolling::{Rolling, RollingOutcome};
 pub use storm::{Outcome, POINTS, Storm, Tally};
 pub use strikes::Strikes;
 
@@ -61,6 +68,10 @@ pub struct Plan {
     pub settings: BTreeMap<String, Value>,
     /// Further variables for each process.
     pub variables: Vec<(String, String)>,
+    /// So many plain accounts with the upstream's usual budgets, instead of a few without any.
+    pub accounts: Option<usize>,
+    /// Accounts beside the usual ones: the pool's estimates let each do little.
+    pub more_accounts: usize,
 }
 
 /// The roles of a fleet's processes.
@@ -72,6 +83,8 @@ pub enum Part {
     Api,
     /// Works.
     Worker,
+    /// Says what is due.
+    Scheduler,
 }
 
 /// Records, upstream and Redis of a fleet. Its processes are its users' own.
@@ -95,13 +108,20 @@ impl Plan {
     pub fn new(records: Records, redis: bool) -> Self {
         let settings =
             BTreeMap::from([("grok.api_key".to_owned(), json!(KEY)), ("pool.max_in_flight".to_owned(), json!(100))]);
-        Self { records, redis, settings, variables: Vec::new() }
+        Self { records, redis, settings, variables: Vec::new(), accounts: None, more_accounts: 0 }
     }
 
     /// With a runtime setting.
     #[must_use]
     pub fn setting(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.settings.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// With so many plain accounts, whose budgets end.
+    #[must_use]
+    pub fn accounts(mut self, count: usize) -> Self {
+        self.accounts = Some(count);
         self
     }
 
@@ -119,14 +139,20 @@ impl Fleet {
     /// # Errors
     /// Something cannot be had: Redis is not installed, `PostgreSQL` does not run.
     pub async fn prepare(plan: Plan) -> Result<Self> {
-        let sim = Sim::builder().pace(Pace::Full).unlimited().record(false).start("127.0.0.1:0").await?;
+        let sim = Sim::builder().pace(Pace::Full).record(false);
+        let sim = if plan.accounts.is_some() { sim } else { sim.unlimited() };
+        let sim = sim.start("127.0.0.1:0").await?;
         let folder = tempfile::Builder::new().prefix("grok2api-fleet-").tempdir()?;
         let place = Place::make(plan.records).await?;
         let mut startup = StartUp { data_dir: folder.path().join("data"), ..StartUp::default() };
         place.enter(&mut startup);
         let store = Store::open(&startup).await?;
-        let tokens = ACCOUNTS.map(SecretString::from);
-        let template = Template { tier: Tier::Super, tags: Vec::new(), note: String::new(), created_at: 0 };
+        let more = (0..plan.more_accounts).map(|number| SecretString::from(format!("more{number}")));
+        let (tokens, tier): (Vec<SecretString>, Tier) = match plan.accounts {
+            None => (ACCOUNTS.map(SecretString::from).into_iter().chain(more).collect(), Tier::Super),
+            Some(count) => ((0..count).map(|n| SecretString::from(format!("plain-{n}"))).collect(), Tier::Basic),
+        };
+        let template = Template { tier, tags: Vec::new(), note: String::new(), created_at: 0 };
         accounts::add(&store.db, &store.vault, &tokens, &template).await?;
         store.settings.update(&plan.settings).await?;
         trail::keep(&store.db).await?;
@@ -149,6 +175,7 @@ impl Fleet {
             Part::Serve => "serve",
             Part::Api => "api",
             Part::Worker => "worker",
+            Part::Scheduler => "scheduler",
         });
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GROK2API_")) {
             command.env_remove(name);
@@ -160,6 +187,8 @@ impl Fleet {
         command.env("GROK2API_DATA_DIR", &self.startup.data_dir).env("GROK2API_LISTEN", self.address());
         command.env("GROK2API_UPSTREAM__BASE_URL", self.sim.url());
         command.env("GROK2API_UPSTREAM__ASSETS_BASE_URL", self.sim.url());
+        // No balancer stands before it.
+        command.env("GROK2API_SERVER__DRAIN_DELAY_SECS", "0");
         // Answers that wait for work which is handed over need not wait for long.
         command.env("GROK2API_SERVER__SHUTDOWN_GRACE_SECS", "4");
         command.env("GROK2API_WORKER__IMAGE_CONCURRENCY", "8").env("GROK2API_WORKER__VIDEO_CONCURRENCY", "8");
@@ -194,6 +223,21 @@ impl Fleet {
         Ok(process)
     }
 
+    /// Starts a process that answers at a port of its own, with variables of its own, and waits until it is ready.
+    ///
+    /// # Errors
+    /// It does not become so.
+    pub async fn another(&self, part: Part, variables: &[(&str, &str)]) -> Result<(Process, Client)> {
+        let address = format!("127.0.0.1:{}", free_port().await?);
+        let url = format!("http://{address}");
+        let mut variables = variables.to_vec();
+        let own = if part == Part::Scheduler { "GROK2API_SCHEDULER__LISTEN" } else { "GROK2API_LISTEN" };
+        variables.push((own, &address));
+        let mut process = self.start_with(part, &variables)?;
+        self.wait_ready_at(part, &mut process, &url).await?;
+        Ok((process, Client::new(&url, Some(KEY))))
+    }
+
     /// Where the records lie, if on a server.
     pub fn database_url(&self) -> Option<String> {
         self.place.url()
@@ -204,13 +248,17 @@ impl Fleet {
     /// # Errors
     /// It ends before, or takes too long.
     pub async fn wait_ready(&self, part: Part, process: &mut Process) -> Result<()> {
+        self.wait_ready_at(part, process, &self.url()).await
+    }
+
+    async fn wait_ready_at(&self, part: Part, process: &mut Process, url: &str) -> Result<()> {
         let pid = i64::from(process.pid());
         let http = http();
         wait_for("a process is ready", READY, async || {
             process.expect_alive()?;
             let ready = match part {
-                Part::Serve | Part::Api => {
-                    http.get(format!("{}/healthz", self.url())).send().await.is_ok_and(|answer| answer.status() == 200)
+                Part::Serve | Part::Api | Part::Scheduler => {
+                    http.get(format!("{url}/healthz")).send().await.is_ok_and(|answer| answer.status() == 200)
                 }
                 Part::Worker => {
                     let row = worker::Entity::find().filter(worker::Column::Pid.eq(pid)).one(&self.db).await?;

@@ -7,6 +7,8 @@ mod endings;
 mod judge;
 mod partitions;
 mod poison;
+mod pool;
 mod ranges;
 mod redis;
+mod rolling;
 mod storms;

@@ -7,6 +7,7 @@ use grok2api_config::Tier;
 use grok2api_pool::Status;
 use grok2api_sim::{Pace, Sim};
 use grok2api_tests::TestApp;
+use grok2api_tests::fleet::wait_for;
 
 const FAST: &str = "grok-3-fast";
 
@@ -40,6 +41,21 @@ async fn g16_one_bad_request_cools_at_most_one_account() {
     app.client().chat(FAST, "hello").await.expect_error(429, "upstream_rate_limited");
     assert_eq!(cooled(&app), 1);
     app.stop().await;
+}
+
+#[tokio::test]
+async fn g16_a_request_that_every_account_refuses_takes_one_out_of_service() {
+    let app = TestApp::with(&["a.fault-401", "b.fault-401", "c.fault-401"]).start().await;
+    app.client().chat(FAST, "hello").await;
+    let asked = wait_for("all were asked for a second opinion", Duration::from_secs(20), async || {
+        let asked: u64 = app.sim.accounts().values().map(|stats| stats.rate_limit_calls).sum();
+        Ok((asked >= 3).then_some(()))
+    });
+    asked.await.unwrap();
+    let gateway = app.gateway.clone();
+    app.stop().await;
+    let census = gateway.pool().state().census();
+    assert_eq!((census.active, census.total()), (2, 3));
 }
 
 #[tokio::test]

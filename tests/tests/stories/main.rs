@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod admission;
+mod bulk;
 mod cancellation;
+mod days;
 mod emulation;
 mod errors;
 mod fixtures;
@@ -13,6 +15,7 @@ mod jobs;
 mod operation;
 mod parameters;
 mod records;
+mod schedules;
 mod secrets;
 mod settings;
 mod timeouts;

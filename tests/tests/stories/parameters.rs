@@ -93,7 +93,7 @@ async fn what_is_ignored_is_listed_and_strict_operators_may_refuse_it() {
     }));
     let answer = app.client().post_chat(&body).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    assert_eq!(answer.headers["x-grok2api-ignored"], "temperature,max_tokens,seed,logit_bias,user,metadata,store");
+    assert_eq!(answer.headers["x-grok2api-ignored"], "temperature,max_tokens,seed,logit_bias,metadata,store");
     let events = app.client().stream_body(&body).await.unwrap();
     assert!(events.headers.contains_key("x-grok2api-ignored"));
     app.set("chat.strict_params", true).await;

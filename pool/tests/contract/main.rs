@@ -1,4 +1,8 @@
-//! What every implementation of the pool's state must do; today there is one, in memory.
+//! What every implementation of the pool's state must do, in memory and on Redis.
+
+mod shared;
+mod support;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,22 +13,41 @@ use grok2api_pool::{
     ReserveError, Status, Want,
 };
 
+use support::Keys;
+use waiting::{
+    a_conversation_stays_with_its_account_while_that_can_serve, live_chats_come_before_jobs_and_keys_take_turns,
+    who_cannot_be_served_in_time_is_told_so, who_leaves_while_waiting_takes_no_place,
+};
+
 const START: i64 = 1_800_000_000_000;
 const GROK_4: BudgetIx = BudgetIx(2);
 const HEAVY: BudgetIx = BudgetIx(3);
+
+/// Where the state is kept.
+#[derive(Debug, Clone, Copy)]
+enum Store {
+    Memory,
+    Redis,
+}
 
 struct Bench {
     state: Arc<dyn PoolState>,
     clock: Clock,
     policy: Policy,
+    _keys: Option<Keys>,
 }
 
 impl Bench {
-    fn new(strategy: Strategy, max_in_flight: u32) -> Self {
+    async fn new(store: Store, strategy: Strategy, max_in_flight: u32) -> Self {
         let clock = Clock::manual(START);
         let policy = Policy { strategy, max_in_flight };
-        let state = Arc::new(MemoryPool::new(&ModelTable::default(), policy, clock.clone()));
-        Self { state, clock, policy }
+        let models = ModelTable::default();
+        let keys = matches!(store, Store::Redis).then(Keys::default);
+        let state: Arc<dyn PoolState> = match &keys {
+            None => Arc::new(MemoryPool::new(&models, policy, clock.clone())),
+            Some(keys) => Arc::new(keys.pool(policy, clock.clone()).await),
+        };
+        Self { state, clock, policy, _keys: keys }
     }
 
     fn add(&self, n: u128, tier: Tier) -> AccountId {
@@ -40,7 +63,8 @@ impl Bench {
         tier: Tier,
         exclude: &[AccountId],
     ) -> Result<Grant, ReserveError> {
-        self.state.reserve(&Want { budget, cost, tier, exclude }, self.policy).await
+        self.state.told().await;
+        self.state.reserve(&Want { budget, cost, tier, exclude, prefer: None }, self.policy).await
     }
 
     async fn reserve(&self) -> Result<Grant, ReserveError> {
@@ -64,9 +88,52 @@ fn budgets_are_numbered_as_the_model_table_lists_them() {
     assert_eq!(budgets[usize::from(HEAVY.0)], "grok-4-heavy");
 }
 
-#[tokio::test]
-async fn no_account_runs_more_calls_than_its_limit() {
-    let bench = Bench::new(Strategy::MostRemaining, 2);
+macro_rules! on_each_store {
+    ($($name:ident)*) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Store::Memory).await;
+            })*
+        }
+
+        mod redis {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Store::Redis).await;
+            })*
+        }
+    };
+}
+
+on_each_store! {
+    live_chats_come_before_jobs_and_keys_take_turns
+    who_cannot_be_served_in_time_is_told_so
+    who_leaves_while_waiting_takes_no_place
+    a_conversation_stays_with_its_account_while_that_can_serve
+    no_account_runs_more_calls_than_its_limit
+    basic_accounts_come_before_super_ones_and_heavy_is_for_super_only
+    a_call_is_charged_when_it_is_reserved_and_refunded_when_it_was_not_served
+    an_account_with_too_little_left_serves_cheap_calls_but_no_dear_ones
+    f43_a_limited_account_cools_for_that_budget_only_and_comes_back
+    pauses_without_a_stated_time_grow
+    an_exhausted_budget_is_full_again_after_its_window
+    f41_one_refusal_makes_a_suspect_and_the_second_condemns
+    a_successful_test_clears_a_suspect_and_revives_a_condemned_account
+    a_success_between_two_refusals_starts_the_count_anew
+    a_wave_of_refusals_condemns_no_more_than_a_third
+    f54_a_late_settlement_touches_no_successor
+    replacing_an_account_keeps_its_running_calls
+    accounts_that_were_tried_are_passed_over
+    each_strategy_keeps_its_promise
+    a_changed_strategy_is_used_by_the_next_reservation
+    changed_accounts_are_handed_out_once_for_writing
+    a_suspect_that_came_back_by_itself_is_still_written_down
+    removed_accounts_do_not_hide_changes_of_others
+}
+
+async fn no_account_runs_more_calls_than_its_limit(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 2).await;
     bench.add(1, Tier::Basic);
     let first = bench.reserve().await.expect("free");
     let _second = bench.reserve().await.expect("free");
@@ -75,21 +142,19 @@ async fn no_account_runs_more_calls_than_its_limit() {
     assert!(bench.reserve().await.is_ok());
 }
 
-#[tokio::test]
-async fn basic_accounts_come_before_super_ones_and_heavy_is_for_super_only() {
-    let bench = Bench::new(Strategy::MostRemaining, 1);
+async fn basic_accounts_come_before_super_ones_and_heavy_is_for_super_only(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 1).await;
     let paying = bench.add(1, Tier::Super);
     let basic = bench.add(2, Tier::Basic);
     assert_eq!(bench.reserve().await.map(|g| g.account), Ok(basic));
     assert_eq!(bench.reserve().await.map(|g| g.account), Ok(paying));
-    let bench = Bench::new(Strategy::MostRemaining, 1);
+    let bench = Bench::new(store, Strategy::MostRemaining, 1).await;
     bench.add(2, Tier::Basic);
     assert_eq!(bench.reserve_on(HEAVY, 1, Tier::Super, &[]).await.err(), Some(ReserveError::Empty));
 }
 
-#[tokio::test]
-async fn a_call_is_charged_when_it_is_reserved_and_refunded_when_it_was_not_served() {
-    let bench = Bench::new(Strategy::MostRemaining, 8);
+async fn a_call_is_charged_when_it_is_reserved_and_refunded_when_it_was_not_served(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 8).await;
     let id = bench.add(1, Tier::Basic);
     let grant = bench.reserve().await.expect("free");
     assert_eq!(bench.remaining(id, "grok-4"), Some(76));
@@ -100,9 +165,8 @@ async fn a_call_is_charged_when_it_is_reserved_and_refunded_when_it_was_not_serv
     assert_eq!(bench.remaining(id, "grok-4"), Some(76));
 }
 
-#[tokio::test]
-async fn an_account_with_too_little_left_serves_cheap_calls_but_no_dear_ones() {
-    let bench = Bench::new(Strategy::MostRemaining, 8);
+async fn an_account_with_too_little_left_serves_cheap_calls_but_no_dear_ones(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 8).await;
     let id = bench.add(1, Tier::Basic);
     let tahoe = BudgetIx(1);
     let reading = Reading { remaining: 3, total: Some(80), window: Some(Duration::from_secs(72_000)), wait: None };
@@ -118,9 +182,8 @@ async fn an_account_with_too_little_left_serves_cheap_calls_but_no_dear_ones() {
     assert!(matches!(bench.reserve_on(tahoe, 1, Tier::Basic, &[]).await, Err(ReserveError::Limited { .. })));
 }
 
-#[tokio::test]
-async fn f43_a_limited_account_cools_for_that_budget_only_and_comes_back() {
-    let bench = Bench::new(Strategy::MostRemaining, 2);
+async fn f43_a_limited_account_cools_for_that_budget_only_and_comes_back(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 2).await;
     let id = bench.add(1, Tier::Basic);
     let grant = bench.reserve().await.expect("free");
     let aftermath = bench.fail(&grant, Blame::Limited { retry_after: Some(Duration::from_secs(7)) });
@@ -131,9 +194,8 @@ async fn f43_a_limited_account_cools_for_that_budget_only_and_comes_back() {
     assert_eq!(bench.reserve().await.map(|g| g.account), Ok(id));
 }
 
-#[tokio::test]
-async fn pauses_without_a_stated_time_grow() {
-    let bench = Bench::new(Strategy::MostRemaining, 2);
+async fn pauses_without_a_stated_time_grow(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 2).await;
     bench.add(1, Tier::Basic);
     let mut pauses = Vec::new();
     for _ in 0..3 {
@@ -146,9 +208,8 @@ async fn pauses_without_a_stated_time_grow() {
     assert_eq!(pauses, [60, 120, 240]);
 }
 
-#[tokio::test]
-async fn an_exhausted_budget_is_full_again_after_its_window() {
-    let bench = Bench::new(Strategy::MostRemaining, 100);
+async fn an_exhausted_budget_is_full_again_after_its_window(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 100).await;
     let id = bench.add(1, Tier::Basic);
     for _ in 0..20 {
         let grant = bench.reserve().await.expect("80 units make 20 calls");
@@ -160,9 +221,8 @@ async fn an_exhausted_budget_is_full_again_after_its_window() {
     assert_eq!(bench.remaining(id, "grok-4"), Some(76));
 }
 
-#[tokio::test]
-async fn f41_one_refusal_makes_a_suspect_and_the_second_condemns() {
-    let bench = Bench::new(Strategy::MostRemaining, 2);
+async fn f41_one_refusal_makes_a_suspect_and_the_second_condemns(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 2).await;
     let id = bench.add(1, Tier::Basic);
     let grant = bench.reserve().await.expect("free");
     let aftermath = bench.fail(&grant, Blame::Refused);
@@ -174,9 +234,8 @@ async fn f41_one_refusal_makes_a_suspect_and_the_second_condemns() {
     assert_eq!(bench.reserve().await.err(), Some(ReserveError::Empty));
 }
 
-#[tokio::test]
-async fn a_successful_test_clears_a_suspect_and_revives_a_condemned_account() {
-    let bench = Bench::new(Strategy::MostRemaining, 2);
+async fn a_successful_test_clears_a_suspect_and_revives_a_condemned_account(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 2).await;
     let id = bench.add(1, Tier::Basic);
     let grant = bench.reserve().await.expect("free");
     bench.fail(&grant, Blame::Refused);
@@ -190,9 +249,8 @@ async fn a_successful_test_clears_a_suspect_and_revives_a_condemned_account() {
     assert_eq!(bench.state.status(id), Some(Status::Active));
 }
 
-#[tokio::test]
-async fn a_success_between_two_refusals_starts_the_count_anew() {
-    let bench = Bench::new(Strategy::MostRemaining, 2);
+async fn a_success_between_two_refusals_starts_the_count_anew(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 2).await;
     let id = bench.add(1, Tier::Basic);
     for _ in 0..3 {
         let refused = bench.reserve().await.expect("free");
@@ -204,9 +262,8 @@ async fn a_success_between_two_refusals_starts_the_count_anew() {
     assert_eq!(bench.state.status(id), Some(Status::Active));
 }
 
-#[tokio::test]
-async fn a_wave_of_refusals_condemns_no_more_than_a_third() {
-    let bench = Bench::new(Strategy::MostRemaining, 1);
+async fn a_wave_of_refusals_condemns_no_more_than_a_third(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 1).await;
     let ids: Vec<AccountId> = (0..9).map(|n| bench.add(n, Tier::Basic)).collect();
     for _ in 0..2 {
         for id in &ids {
@@ -217,9 +274,8 @@ async fn a_wave_of_refusals_condemns_no_more_than_a_third() {
     assert_eq!((census.expired, census.cooling), (3, 6));
 }
 
-#[tokio::test]
-async fn f54_a_late_settlement_touches_no_successor() {
-    let bench = Bench::new(Strategy::MostRemaining, 1);
+async fn f54_a_late_settlement_touches_no_successor(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 1).await;
     let first = bench.add(1, Tier::Basic);
     let late = bench.reserve().await.expect("free");
     bench.state.remove(first);
@@ -231,9 +287,8 @@ async fn f54_a_late_settlement_touches_no_successor() {
     assert_eq!(bench.state.inspect(second).map(|(_, in_flight)| in_flight), Some(1));
 }
 
-#[tokio::test]
-async fn replacing_an_account_keeps_its_running_calls() {
-    let bench = Bench::new(Strategy::MostRemaining, 1);
+async fn replacing_an_account_keeps_its_running_calls(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 1).await;
     let id = bench.add(1, Tier::Basic);
     let grant = bench.reserve().await.expect("free");
     bench.add(1, Tier::Super);
@@ -243,19 +298,22 @@ async fn replacing_an_account_keeps_its_running_calls() {
     assert_eq!(bench.state.census().paying, 1);
 }
 
-#[tokio::test]
-async fn accounts_that_were_tried_are_passed_over() {
-    let bench = Bench::new(Strategy::MostRemaining, 8);
+async fn accounts_that_were_tried_are_passed_over(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 8).await;
     let ids: Vec<AccountId> = (0..3).map(|n| bench.add(n, Tier::Basic)).collect();
     let tried = [ids[0], ids[1]];
     assert_eq!(bench.reserve_on(GROK_4, 4, Tier::Basic, &tried).await.map(|g| g.account), Ok(ids[2]));
     assert_eq!(bench.reserve_on(GROK_4, 4, Tier::Basic, &ids).await.err(), Some(ReserveError::Empty));
 }
 
-#[tokio::test]
-async fn each_strategy_keeps_its_promise() {
-    async fn picks(strategy: Strategy, prepare: impl Fn(&Bench, &[AccountId]), rounds: usize) -> Vec<u128> {
-        let bench = Bench::new(strategy, 2);
+async fn each_strategy_keeps_its_promise(store: Store) {
+    async fn picks(
+        store: Store,
+        strategy: Strategy,
+        prepare: impl Fn(&Bench, &[AccountId]),
+        rounds: usize,
+    ) -> Vec<u128> {
+        let bench = Bench::new(store, strategy, 2).await;
         let ids: Vec<AccountId> = (1..=3).map(|n| bench.add(n, Tier::Basic)).collect();
         prepare(&bench, &ids);
         let mut picked = Vec::new();
@@ -268,11 +326,12 @@ async fn each_strategy_keeps_its_promise() {
         let reading = Reading { remaining, total: Some(80), window: Some(Duration::from_secs(secs)), wait: None };
         bench.state.record_reading(id, GROK_4, reading);
     };
-    let most = picks(Strategy::MostRemaining, |bench, ids| read(bench, ids[0], 20, 100), 3).await;
+    let most = picks(store, Strategy::MostRemaining, |bench, ids| read(bench, ids[0], 20, 100), 3).await;
     assert_eq!(most, [2, 3, 1], "the fullest first, and free slots before that");
-    assert_eq!(picks(Strategy::RoundRobin, |_, _| {}, 6).await, [1, 2, 3, 1, 2, 3]);
-    assert_eq!(picks(Strategy::FillFirst, |_, _| {}, 6).await, [1, 1, 2, 2, 3, 3]);
+    assert_eq!(picks(store, Strategy::RoundRobin, |_, _| {}, 6).await, [1, 2, 3, 1, 2, 3]);
+    assert_eq!(picks(store, Strategy::FillFirst, |_, _| {}, 6).await, [1, 1, 2, 2, 3, 3]);
     let soonest = picks(
+        store,
         Strategy::ResetAware,
         |bench, ids| {
             read(bench, ids[1], 40, 600);
@@ -283,6 +342,7 @@ async fn each_strategy_keeps_its_promise() {
     .await;
     assert_eq!(soonest, [2, 2, 3, 3, 1]);
     let least = picks(
+        store,
         Strategy::LeastUsed,
         |bench, ids| {
             for (n, id) in ids.iter().enumerate() {
@@ -297,9 +357,8 @@ async fn each_strategy_keeps_its_promise() {
     assert_eq!(least, [3, 2, 3]);
 }
 
-#[tokio::test]
-async fn a_changed_strategy_is_used_by_the_next_reservation() {
-    let mut bench = Bench::new(Strategy::MostRemaining, 4);
+async fn a_changed_strategy_is_used_by_the_next_reservation(store: Store) {
+    let mut bench = Bench::new(store, Strategy::MostRemaining, 4).await;
     for n in 1..=3 {
         bench.add(n, Tier::Basic);
     }
@@ -312,9 +371,8 @@ async fn a_changed_strategy_is_used_by_the_next_reservation() {
     assert!(other != first && other != filled[0]);
 }
 
-#[tokio::test]
-async fn changed_accounts_are_handed_out_once_for_writing() {
-    let bench = Bench::new(Strategy::RoundRobin, 4);
+async fn changed_accounts_are_handed_out_once_for_writing(store: Store) {
+    let bench = Bench::new(store, Strategy::RoundRobin, 4).await;
     for n in 1..=3 {
         bench.add(n, Tier::Basic);
     }
@@ -327,9 +385,8 @@ async fn changed_accounts_are_handed_out_once_for_writing() {
     assert_eq!(bench.state.take_dirty(10).len(), 0);
 }
 
-#[tokio::test]
-async fn a_suspect_that_came_back_by_itself_is_still_written_down() {
-    let bench = Bench::new(Strategy::MostRemaining, 2);
+async fn a_suspect_that_came_back_by_itself_is_still_written_down(store: Store) {
+    let bench = Bench::new(store, Strategy::MostRemaining, 2).await;
     bench.add(1, Tier::Basic);
     let refused = bench.reserve().await.expect("free");
     bench.fail(&refused, Blame::Refused);
@@ -341,9 +398,8 @@ async fn a_suspect_that_came_back_by_itself_is_still_written_down() {
     assert_eq!(written.iter().map(|seed| seed.status.clone()).collect::<Vec<_>>(), [Status::Active]);
 }
 
-#[tokio::test]
-async fn removed_accounts_do_not_hide_changes_of_others() {
-    let bench = Bench::new(Strategy::RoundRobin, 1);
+async fn removed_accounts_do_not_hide_changes_of_others(store: Store) {
+    let bench = Bench::new(store, Strategy::RoundRobin, 1).await;
     let ids: Vec<AccountId> = (1..=3).map(|n| bench.add(n, Tier::Basic)).collect();
     for _ in 0..3 {
         bench.reserve().await.expect("free");

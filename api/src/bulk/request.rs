@@ -1,0 +1,177 @@
+//! What the operator asks for.
+
+use std::collections::HashSet;
+
+use grok2api_entity::job::Kind;
+use grok2api_queue::bulk::{BulkFilter, BulkParams, NewBulk, SEALED, sealed_row};
+use poem_openapi::Object;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::error::ApiError;
+use crate::state::AppState;
+
+/// Most accounts that one request names.
+const MAX_NAMED: usize = 100_000;
+/// Longest token, in bytes; the upstream's have a few hundred.
+const MAX_TOKEN: usize = 8_192;
+/// Most labels, and the longest of them in characters.
+const MAX_TAGS: (usize, usize) = (50, 100);
+
+/// Which accounts: either those that are named, or those of a filter.
+#[derive(Debug, Default, Deserialize, Object)]
+#[oai(write_only_all)]
+pub(crate) struct AccountChoice {
+    /// Ids of accounts, up to 100,000.
+    #[serde(default)]
+    pub ids: Option<Vec<String>>,
+    /// All accounts that fit; an empty filter fits all.
+    #[serde(default)]
+    pub filter: Option<AccountFilter>,
+}
+
+/// Which accounts; what is left out does not matter.
+#[derive(Debug, Default, Deserialize, Object)]
+#[oai(write_only_all)]
+pub(crate) struct AccountFilter {
+    /// `active`, `cooling`, `expired` or `disabled`.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// `sso` or `ssoSuper`.
+    #[serde(default)]
+    pub token_type: Option<String>,
+}
+
+/// Labels of accounts to be changed.
+#[derive(Debug, Default, Deserialize, Object)]
+#[oai(write_only_all)]
+pub(crate) struct TagAccounts {
+    /// Ids of accounts, up to 100,000.
+    #[serde(default)]
+    pub ids: Option<Vec<String>>,
+    /// All accounts that fit; an empty filter fits all.
+    #[serde(default)]
+    pub filter: Option<AccountFilter>,
+    /// Labels that each of them gets.
+    #[serde(default)]
+    pub add: Option<Vec<String>>,
+    /// Labels that each of them loses.
+    #[serde(default)]
+    pub remove: Option<Vec<String>>,
+}
+
+/// Accounts to be added. Their tokens are sealed before anything is stored, and shown by nothing.
+#[derive(Deserialize, Object)]
+#[oai(write_only_all)]
+pub(crate) struct ImportAccounts {
+    /// The tokens, up to 100,000; those that are in the pool already stay as they are.
+    pub tokens: Vec<String>,
+    /// `sso` or `ssoSuper`.
+    #[serde(default)]
+    pub token_type: Option<String>,
+    /// Labels of the new accounts.
+    #[serde(default)]
+    pub tags: Option<Vec<String>>,
+    /// Note of the new accounts.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+impl AccountChoice {
+    /// The work on these accounts.
+    ///
+    /// # Errors
+    /// 400 when neither or both of the two ways are used, or one is wrong.
+    pub(crate) fn work(self, kind: Kind) -> Result<NewBulk, ApiError> {
+        let mut new = NewBulk {
+            id: Uuid::now_v7(),
+            kind,
+            params: BulkParams::default(),
+            accounts: Vec::new(),
+            sealed: Vec::new(),
+        };
+        match (self.ids, self.filter) {
+            (Some(ids), None) => new.accounts = named(&ids)?,
+            (None, Some(filter)) => {
+                let filter = BulkFilter { status: filter.status, token_type: filter.token_type };
+                if filter.rows().is_none() {
+                    let known = "status is active, cooling, expired or disabled; token_type is sso or ssoSuper";
+                    return Err(ApiError::invalid("filter", "invalid_value", known));
+                }
+                new.params.filter = Some(filter);
+            }
+            (None, None) | (Some(_), Some(_)) => {
+                return Err(ApiError::invalid("ids", "invalid_value", "Send either ids or a filter."));
+            }
+        }
+        Ok(new)
+    }
+}
+
+impl TagAccounts {
+    pub(crate) fn work(self) -> Result<NewBulk, ApiError> {
+        let mut new = AccountChoice { ids: self.ids, filter: self.filter }.work(Kind::BulkTag)?;
+        new.params.add = tags("add", self.add)?;
+        new.params.remove = tags("remove", self.remove)?;
+        if new.params.add.is_empty() && new.params.remove.is_empty() {
+            return Err(ApiError::invalid("add", "invalid_value", "There is no label to add or to remove."));
+        }
+        Ok(new)
+    }
+}
+
+impl ImportAccounts {
+    pub(crate) fn work(self, state: &AppState) -> Result<NewBulk, ApiError> {
+        let is_super = match self.token_type.as_deref() {
+            None | Some("sso") => false,
+            Some("ssoSuper") => true,
+            Some(_) => return Err(ApiError::invalid("token_type", "INVALID_TYPE", "It is sso or ssoSuper.")),
+        };
+        let tokens: Vec<SecretString> = self.tokens.into_iter().map(SecretString::from).collect();
+        if tokens.is_empty() || tokens.len() > MAX_NAMED {
+            return Err(ApiError::invalid("tokens", "invalid_value", "1 to 100,000 tokens are taken at once."));
+        }
+        let fits = |token: &SecretString| {
+            let text = token.expose_secret().trim();
+            (1..=MAX_TOKEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if let Some(place) = tokens.iter().position(|token| !fits(token)) {
+            let message = "A token is visible ASCII text without blanks.";
+            return Err(ApiError::invalid(format!("tokens[{place}]"), "invalid_value", message));
+        }
+        let id = Uuid::now_v7();
+        let vault = state.gateway.pool().vault();
+        let seal = |(number, token): (i64, &SecretString)| {
+            vault.seal(SEALED, &sealed_row(id, number), "secret", token.expose_secret().trim().as_bytes())
+        };
+        let sealed = (1..).zip(&tokens).map(seal).collect::<Result<_, _>>().map_err(|_| ApiError::internal())?;
+        let note: String = self.note.unwrap_or_default().chars().take(2_000).collect();
+        let params = BulkParams { add: tags("tags", self.tags)?, is_super, note, ..BulkParams::default() };
+        Ok(NewBulk { id, kind: Kind::BulkImport, params, accounts: Vec::new(), sealed })
+    }
+}
+
+fn named(ids: &[String]) -> Result<Vec<Uuid>, ApiError> {
+    if ids.is_empty() || ids.len() > MAX_NAMED {
+        return Err(ApiError::invalid("ids", "invalid_value", "1 to 100,000 accounts are named at once."));
+    }
+    let mut seen = HashSet::new();
+    let mut accounts = Vec::with_capacity(ids.len());
+    for (place, id) in ids.iter().enumerate() {
+        let wrong = |_| ApiError::invalid(format!("ids[{place}]"), "invalid_value", "This is no id of an account.");
+        let id = Uuid::parse_str(id).map_err(wrong)?;
+        if seen.insert(id) {
+            accounts.push(id);
+        }
+    }
+    Ok(accounts)
+}
+
+fn tags(member: &str, tags: Option<Vec<String>>) -> Result<Vec<String>, ApiError> {
+    let tags = tags.unwrap_or_default();
+    if tags.len() > MAX_TAGS.0 || tags.iter().any(|tag| tag.chars().count() > MAX_TAGS.1) {
+        return Err(ApiError::invalid(member, "invalid_value", "Up to 50 labels of up to 100 characters are taken."));
+    }
+    Ok(tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect())
+}
