@@ -144,7 +144,7 @@ impl OperationApi {
             return Err(ApiError::unauthorized("Metrics are for this machine, or for bearers of the metrics token."));
         }
         let Some(metrics) = &state.metrics else { return Ok(PlainText(String::new())) };
-        crate::gauges::update(&state);
+        crate::gauges::update(&state).await;
         Ok(PlainText(metrics.render()))
     }
 }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::change::Change;
 use crate::news::{Hub, News, Watching, is_over};
+use crate::survey::Surveyed;
 use crate::ticket::{NewJob, Ticket, insertable};
 use crate::time::{in_time, now_ms};
 use crate::transport::Transport;
@@ -72,6 +73,7 @@ pub(crate) struct Inner {
     pub(crate) hub: Hub,
     bounds: Mutex<Bounds>,
     counted: Mutex<HashMap<(Kind, String), Counted>>,
+    pub(crate) surveyed: Surveyed,
 }
 
 /// Waiting jobs of a kind, and of one owner if one is named, as they were counted, and how many were made here since.
@@ -84,8 +86,8 @@ impl Jobs {
     /// Jobs of `db`, delivered by `transport`, which must tell the same `hub`.
     pub fn new(db: DatabaseConnection, transport: Arc<dyn Transport>, hub: Hub) -> Self {
         let writer = Writer::start(&db);
-        let (bounds, counted) = (Mutex::default(), Mutex::default());
-        Self { inner: Arc::new(Inner { db, writer, transport, hub, bounds, counted }) }
+        let (bounds, counted, surveyed) = (Mutex::default(), Mutex::default(), Surveyed::default());
+        Self { inner: Arc::new(Inner { db, writer, transport, hub, bounds, counted, surveyed }) }
     }
 
     /// How many jobs may wait, from now on.

@@ -170,7 +170,9 @@ impl TestAppBuilder {
         startup.server.drain_delay_secs = 0;
         startup.server.shutdown_grace_secs = 1;
         (self.change)(&mut startup);
-        let house = House::open(&startup).await?;
+        let mut house = House::open(&startup).await?;
+        // One recorder for a process: a second app of the same test shares none.
+        house.state.metrics = grok2api_api::metrics::install().ok();
         for (name, tier) in &self.accounts {
             let template = Template { tier: *tier, tags: Vec::new(), note: String::new(), created_at: 0 };
             let token = SecretString::from(name.as_str());

@@ -7,14 +7,14 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use grok2api_tests::Way;
 use grok2api_tests::days::Days;
-use grok2api_tests::fleet::{Flood, Outage, Outcome, PoisonRates, Records, Rolling, Storm};
+use grok2api_tests::fleet::{Flood, Outage, Outcome, PoisonRates, Records, Rolling, Storm, TickRun};
 use grok2api_tests::ledger::Verdict;
 
 /// Kills worker processes while they work, and lets the ledger judge.
 #[derive(Debug, Parser)]
 struct Options {
     /// Where jobs and records lie.
-    #[arg(long, value_enum, required_unless_present_any = ["poison", "flood", "outage", "restarts", "days"])]
+    #[arg(long, value_enum, required_unless_present_any = ["poison", "flood", "outage", "restarts", "days", "ticks"])]
     on: Option<On>,
     /// Lives through twenty simulated hours instead, with so many accounts.
     #[arg(long)]
@@ -34,6 +34,9 @@ struct Options {
     /// Restarts every process of a fleet so many times instead, in order, under clients that repeat nothing.
     #[arg(long, conflicts_with = "poison")]
     restarts: Option<usize>,
+    /// Kills three schedulers and steps all clocks by an hour instead, until so many ticks were made.
+    #[arg(long)]
+    ticks: Option<usize>,
     /// Chooses everything; chunk n of a run has the seed plus n.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -99,6 +102,11 @@ async fn main() -> anyhow::Result<ExitCode> {
         let flood = Flood::run(reservations, 3).await?;
         writeln!(out, "{flood}")?;
         return Ok(ExitCode::from(u8::from(flood.is_red())));
+    }
+    if let Some(ticks) = options.ticks {
+        let outcome = TickRun { ticks, schedulers: 3, seed: options.seed }.run().await?;
+        writeln!(out, "{outcome}")?;
+        return Ok(ExitCode::from(u8::from(outcome.is_red())));
     }
     if let Some(secs) = options.outage {
         return outage(&mut out, Duration::from_secs(secs), options.rate).await;

@@ -152,7 +152,11 @@ impl Inner {
                 },
             }
         }
-        let told = join_all(ends.iter().map(|end| self.store.finish(*end))).await;
+        let known: Vec<u64> = {
+            let replica = self.replica.lock();
+            ends.iter().map(|end| replica.version(end.account)).collect()
+        };
+        let told = join_all(ends.iter().zip(known).map(|(end, version)| self.store.finish(*end, version))).await;
         let now = self.now_ms();
         let mut lost = None;
         {

@@ -7,7 +7,7 @@ use crate::memory::slot::Slot;
 use crate::memory::table::Table;
 use crate::memory::{milder, tiers_from};
 use crate::outcome::{Aftermath, Outcome};
-use crate::shared::store::{Ask, Finish};
+use crate::shared::store::{Ask, Finish, Told};
 use crate::shared::wire::{self, Truth};
 use crate::state::Policy;
 use crate::want::{Grant, ReserveError, Want};
@@ -39,8 +39,8 @@ struct Doubt {
 pub(super) struct Proposal {
     pub(super) ask: Ask,
     pub(super) accounts: Vec<Grant>,
-    /// Their ids, with their fields where the store may not know them.
-    pub(super) told: Vec<(AccountId, String)>,
+    /// What the store is told about them.
+    pub(super) told: Vec<Told>,
 }
 
 /// What is to be told about an account whose state there is in doubt.
@@ -96,7 +96,7 @@ impl Replica {
                 refusal = milder(refusal, self.table.refusal(want, tier, now_ms));
             }
         }
-        let told: Vec<(AccountId, String)> = slots.iter().filter_map(|slot| self.told(*slot, tell_all)).collect();
+        let told: Vec<Told> = slots.iter().filter_map(|slot| self.told(*slot, tell_all)).collect();
         let mut accounts: Vec<Grant> = Vec::with_capacity(slots.len());
         for slot in slots {
             // Only the first one is charged.
@@ -118,10 +118,17 @@ impl Replica {
         Ok(Proposal { ask, accounts, told })
     }
 
-    fn told(&self, slot: u32, always: bool) -> Option<(AccountId, String)> {
+    fn told(&self, slot: u32, always: bool) -> Option<Told> {
         let account = self.table.slots[slot as usize].as_ref()?;
         let is_known = account.version > 0 && !always;
-        Some((account.id, if is_known { String::new() } else { self.fields(slot) }))
+        let fields = if is_known { String::new() } else { self.fields(slot) };
+        Some(Told { account: account.id, version: account.version, fields })
+    }
+
+    /// Number of the latest change of an account that is known here; 0 for none.
+    pub(super) fn version(&self, id: AccountId) -> u64 {
+        let slot = self.table.by_id.get(&id).and_then(|slot| self.table.slots[*slot as usize].as_ref());
+        slot.map_or(0, |account| account.version)
     }
 
     /// An account's fields as the store takes them.
@@ -281,6 +288,11 @@ impl Replica {
         let Some(&slot) = self.table.by_id.get(&id) else { return };
         let Some(account) = self.table.slots[slot as usize].as_mut() else { return };
         if !truth.is_known() || truth.version() < account.version {
+            return;
+        }
+        if truth.since().is_some_and(|version| version != account.version) {
+            // What it builds on is not known here any more.
+            self.strangers.push(id);
             return;
         }
         let was_expired = matches!(account.status, crate::Status::Expired { .. });

@@ -52,6 +52,16 @@ pub(super) struct Ask {
     pub(super) cost: u32,
 }
 
+/// An account that a reservation asks for.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) account: AccountId,
+    /// Number of the latest change known here.
+    pub(super) version: u64,
+    /// Its fields where the store may not know it; else empty.
+    pub(super) fields: String,
+}
+
 /// What became of a reservation.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -160,12 +170,13 @@ impl Store {
         call
     }
 
-    pub(super) async fn reserve(&self, ask: Ask, accounts: &[(AccountId, String)]) -> RedisResult<Answer> {
+    pub(super) async fn reserve(&self, ask: Ask, accounts: &[Told]) -> RedisResult<Answer> {
         let mut call = self.call(&self.scripts.reserve);
         call.arg(&self.process).arg(self.time()).arg(ask.deadline_ms).arg(ask.max_in_flight);
         call.arg(&self.budgets[ask.budget]).arg(ask.cost);
-        for (id, fields) in accounts {
-            call.key(self.account(*id)).arg(id.simple().to_string()).arg(fields);
+        for told in accounts {
+            call.key(self.account(told.account)).arg(told.account.simple().to_string());
+            call.arg(told.version).arg(&told.fields);
         }
         let (place, seen): (i64, Vec<Vec<String>>) = call.invoke_async(&mut self.asking.clone()).await?;
         let seen = seen.into_iter().map(Truth).collect();
@@ -177,11 +188,13 @@ impl Store {
         })
     }
 
-    pub(super) async fn finish(&self, end: Finish) -> RedisResult<Truth> {
+    /// Ends a call on an account of which the change with number `version` is known.
+    pub(super) async fn finish(&self, end: Finish, version: u64) -> RedisResult<Truth> {
         let mut call = self.call(&self.scripts.finish);
         call.key(self.account(end.account)).key(self.channel());
         call.arg(&self.process).arg(self.time()).arg(end.account.simple().to_string());
-        call.arg(&self.budgets[end.budget]).arg(end.refund).arg(u8::from(end.success)).arg(end.max_in_flight);
+        call.arg(&self.budgets[end.budget]).arg(end.refund).arg(u8::from(end.success));
+        call.arg(end.max_in_flight).arg(version);
         call.invoke_async(&mut self.telling.clone()).await.map(Truth)
     }
 
@@ -234,11 +247,11 @@ impl Store {
     }
 
     pub(super) async fn poll(&self, after: u64, most: usize) -> RedisResult<News> {
-        type Told = (i64, String, i64, Vec<String>, Vec<(String, String, Vec<String>)>);
+        type Answer = (i64, String, i64, Vec<String>, Vec<(String, String, Vec<String>)>);
         let mut call = self.call(&self.scripts.poll);
         call.key(self.key("memory")).arg(&self.process).arg(self.time()).arg(Uuid::new_v4().simple().to_string());
         call.arg(after).arg(most).arg(format!("{}:a:", self.prefix));
-        let (now_ms, memory, held, processes, told): Told = call.invoke_async(&mut self.telling.clone()).await?;
+        let (now_ms, memory, held, processes, told): Answer = call.invoke_async(&mut self.telling.clone()).await?;
         let accounts = told
             .into_iter()
             .filter_map(|(id, number, fields)| Some((id.parse().ok()?, number.parse().ok()?, Truth(fields))))

@@ -5,7 +5,8 @@ use crate::memory::slot::{Budget, Slot};
 
 const BUDGET: &str = "b:";
 
-/// An account as the store told it: field, value, field, value.
+/// An account as the store told it: field, value, field, value. All of its fields, or those that differ from the change
+/// whose number `since` is.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Truth(pub(super) Vec<String>);
 
@@ -32,10 +33,17 @@ impl Truth {
         self.number("v").unwrap_or(0)
     }
 
+    /// Number of the change on which this builds; `None` for a whole account.
+    pub(super) fn since(&self) -> Option<u64> {
+        let (field, value) = self.pairs().next()?;
+        if field == "since" { value.parse().ok() } else { None }
+    }
+
     /// Brings `slot` in line with the store, but for what the store does not know.
     pub(super) fn write_to(&self, slot: &mut Slot, budgets: &[String]) {
+        let is_whole = self.since().is_none();
         slot.version = self.version();
-        slot.in_flight = self.number("n").unwrap_or(0);
+        slot.in_flight = self.number("n").unwrap_or(if is_whole { 0 } else { slot.in_flight });
         slot.refusals = self.number("rf").unwrap_or(slot.refusals);
         slot.failed_count = self.number("fc").unwrap_or(slot.failed_count);
         slot.use_count = self.number("u").unwrap_or(slot.use_count);
@@ -50,7 +58,8 @@ impl Truth {
             Some("c") => Status::Cooling { until_ms: self.number("un").unwrap_or(0), reason: reason() },
             Some("e") => Status::Expired { reason: reason() },
             Some("d") => Status::Disabled,
-            _ => return,
+            _ if is_whole => return,
+            _ => slot.status.clone(),
         };
         for (field, value) in self.pairs() {
             let Some(name) = field.strip_prefix(BUDGET) else { continue };

@@ -242,6 +242,28 @@ async fn j7_what_waited_for_too_long_is_given_up(base: Base) {
     ground.end().await;
 }
 
+async fn a_survey_counts_what_waits_and_runs_and_times_what_is_due(base: Base) {
+    let ground = Ground::new(base).await;
+    let party = ground.party(Road::Rows).await;
+    let (mut first, mut future) = (job(KIND), job(KIND));
+    first.run_at = now_ms() - 90_000;
+    future.run_at = now_ms() + DAY_MS;
+    let (mut picture, done) = (job(Kind::GenerateImage), job(Kind::CacheMedia));
+    picture.run_at = future.run_at;
+    let tickets = party.put(vec![first, job(KIND), future, picture, job(KIND), done]).await;
+    let held = party.claim(tickets[4], Uuid::now_v7()).await.unwrap();
+    party.claim(tickets[5], Uuid::now_v7()).await.unwrap().end(End::Completed).await.unwrap();
+    let survey = party.jobs.survey().await.unwrap();
+    let of = |kind: Kind| *survey.iter().find(|one| one.kind == kind).unwrap();
+    let videos = of(KIND);
+    assert_eq!((videos.queued, videos.running), (3, 1));
+    assert!(videos.oldest >= Duration::from_secs(90) && videos.oldest < Duration::from_secs(900), "{videos:?}");
+    assert_eq!((of(Kind::GenerateImage).queued, of(Kind::GenerateImage).oldest), (1, Duration::ZERO), "not due yet");
+    assert_eq!((of(Kind::CacheMedia).queued, of(Kind::CacheMedia).running), (0, 0), "what is over counts no more");
+    drop(held);
+    ground.end().await;
+}
+
 async fn j10_old_rows_go_and_young_ones_stay(base: Base) {
     let ground = Ground::new(base).await;
     let party = ground.party(Road::Rows).await;
@@ -351,6 +373,7 @@ on_all!(
     a_request_is_as_far_as_its_jobs_are,
     attempts_are_written_once_and_closed,
     j7_what_waited_for_too_long_is_given_up,
+    a_survey_counts_what_waits_and_runs_and_times_what_is_due,
     j10_old_rows_go_and_young_ones_stay,
     f28_lost_tickets_are_repeated_and_done_once,
     f27_this_machine_and_its_database_agree_about_the_time,

@@ -15,6 +15,7 @@ mod redis;
 mod rolling;
 mod storm;
 mod strikes;
+mod ticks;
 mod trail;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ pub use redis::RedisServer;
 pub use rolling::{Rolling, RollingOutcome};
 pub use storm::{Outcome, POINTS, Storm, Tally};
 pub use strikes::Strikes;
+pub use ticks::{TickOutcome, TickRun};
 
 use crate::app::KEY;
 use crate::client::{Client, http};

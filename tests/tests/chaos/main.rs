@@ -12,3 +12,4 @@ mod ranges;
 mod redis;
 mod rolling;
 mod storms;
+mod ticks;

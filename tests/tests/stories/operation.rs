@@ -3,6 +3,9 @@
 use grok2api_config::Tier;
 use grok2api_tests::TestApp;
 use reqwest::Method;
+use serde_json::json;
+
+use crate::videos::create;
 
 #[tokio::test]
 async fn models_are_listed_in_order_with_constant_dates_and_only_if_somebody_can_serve_them() {
@@ -39,6 +42,32 @@ async fn health_and_readiness_say_what_is_so() {
     app.stop().await;
     let app = TestApp::with(&["ann"]).start().await;
     assert_eq!(app.client().get("/readyz").await.json()["status"], "ready");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_tell_how_much_work_waits_and_runs() {
+    let app = TestApp::with(&["ann"]).start().await;
+    let video = create(&app.client(), &json!({"prompt": "waves media:stall"})).await;
+    let nobody = app.client_with_key(None);
+    let running = r#"grok2api_jobs{kind="generate_video",state="running"} 1"#;
+    let metrics = loop {
+        let metrics = nobody.get("/metrics").await.text;
+        if metrics.contains(running) {
+            break metrics;
+        }
+        tokio::task::yield_now().await;
+    };
+    for line in [
+        r#"grok2api_jobs{kind="generate_video",state="queued"} 0"#,
+        r#"grok2api_jobs{kind="bulk_import",state="queued"} 0"#,
+        r#"grok2api_job_oldest_seconds{kind="generate_video"} 0"#,
+        r#"grok2api_accounts{state="active"} 1"#,
+    ] {
+        assert!(metrics.lines().any(|known| known == line), "{line} is missing in\n{metrics}");
+    }
+    let path = format!("/v1/videos/{}", video["id"].as_str().unwrap());
+    app.client().send(app.client().request(Method::DELETE, &path)).await;
     app.stop().await;
 }
 

@@ -55,6 +55,15 @@ local function charge(b, cost, now)
   if b[4] == 0 then b[4] = now end
 end
 
+-- What an asker has to hear of an account that was just changed: all of it, or only what was `made` of it when its number
+-- before was the one that the asker knows.
+local function news(key, before, known, made)
+  if before ~= known or known == '0' then return redis.call('HGETALL', key) end
+  local told = {'since', known}
+  for at = 1, #made do told[#told + 1] = made[at] end
+  return told
+end
+
 -- Writes what is missing of an account from a flat list of fields; true when the account was unknown.
 local function sow(key, seed)
   local new = redis.call('HSETNX', key, 'v', 0) == 1

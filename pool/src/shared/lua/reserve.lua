@@ -1,9 +1,10 @@
 -- Takes the first of some accounts that can serve a call.
 --
 -- KEYS[4...]: the accounts. ARGV: process, time or '', last time at which somebody still waits for the answer or 0, most
--- running calls, budget, cost; then for each account its id and, unless it is known to be known here, its fields.
+-- running calls, budget, cost; then for each account its id, the number of the latest change that is known of it, and
+-- its fields unless it is known to be known here.
 -- Answers the place of the account that was taken, 0 for none, -1 when nobody waits any more, -2 when an account must
--- bring its fields; then the accounts that were looked at, as they are now.
+-- bring its fields; then the accounts that were looked at: what is news of the one that was taken, the others whole.
 local now = time(ARGV[2])
 local deadline = tonumber(ARGV[3])
 if deadline > 0 and now > deadline then return {-1, {}} end
@@ -12,12 +13,12 @@ local mine = 'i:' .. ARGV[1]
 local seen = {}
 redis.call('ZADD', KEYS[3], now, ARGV[1])
 for at = 4, #KEYS do
-  local key, id, seed = KEYS[at], ARGV[2 * at - 1], ARGV[2 * at]
-  local h = redis.call('HMGET', key, 'st', 'un', field, 'n', mine, 'u')
+  local key, id, known, seed = KEYS[at], ARGV[3 * at - 5], ARGV[3 * at - 4], ARGV[3 * at - 3]
+  local h = redis.call('HMGET', key, 'st', 'un', field, 'n', mine, 'u', 'v')
   if not h[1] or not h[3] then
     if seed == '' then return {-2, {}} end
     sow(key, seed)
-    h = redis.call('HMGET', key, 'st', 'un', field, 'n', mine, 'u')
+    h = redis.call('HMGET', key, 'st', 'un', field, 'n', mine, 'u', 'v')
   end
   local status, b = h[1], parse(h[3])
   local is_back = status == 'c' and tonumber(h[2]) <= now
@@ -30,9 +31,11 @@ for at = 4, #KEYS do
     if running < most then
       charge(b, cost, now)
       local number = stamp(id, now)
-      redis.call('HSET', key, field, print(b), 'n', running + 1, mine, held + 1, 'u', (h[6] or 0) + 1, 'lu', now,
-        'v', number, 'st', status)
-      seen[#seen + 1] = redis.call('HGETALL', key)
+      local left, calls = print(b), (h[6] or 0) + 1
+      redis.call('HSET', key, field, left, 'n', running + 1, mine, held + 1, 'u', calls, 'lu', now, 'v', number)
+      if is_back then redis.call('HSET', key, 'st', 'a') end
+      seen[#seen + 1] = news(key, h[7], is_back and '' or known,
+        {'v', number, field, left, 'n', running + 1, 'u', calls, 'lu', now})
       return {at - 3, seen}
     end
   end
