@@ -38,6 +38,14 @@ CREATE FUNCTION stepped.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLAT
   SELECT since + ahead + SPEED * (pg_catalog.clock_timestamp() - since) FROM stepped.hand
 $$;";
 
+/// What happens next.
+enum Blow {
+    Kill,
+    SetOwnClock,
+    SetClock,
+    None,
+}
+
 /// A run.
 #[derive(Debug, Clone, Copy)]
 pub struct TickRun {
@@ -81,9 +89,20 @@ struct Clocks {
     begun: i64,
 }
 
-struct Watch {
+struct Guard {
     process: Process,
     hand: PathBuf,
+}
+
+impl Blow {
+    fn any(rng: &mut StdRng) -> Self {
+        match rng.random_range(0..10) {
+            0..3 => Self::Kill,
+            3..6 => Self::SetOwnClock,
+            6..8 => Self::SetClock,
+            _ => Self::None,
+        }
+    }
 }
 
 impl TickRun {
@@ -101,9 +120,9 @@ impl TickRun {
         let mut rng = StdRng::seed_from_u64(self.seed);
         let mut outcome = TickOutcome::default();
         let began = Instant::now();
-        let mut watches = Vec::new();
+        let mut guards = Vec::new();
         for number in 0..self.schedulers {
-            watches.push(watch(&fleet, number, &mut rng).await?);
+            guards.push(guard(&fleet, number, &mut rng).await?);
         }
         // What was due before the first scheduler looked is not wanted.
         wait_for("the first tick", PATIENCE, async || Ok((fleet.ticks().await? > 0).then_some(()))).await?;
@@ -112,22 +131,28 @@ impl TickRun {
             let pause = Duration::from_millis(rng.random_range(CALM_MS));
             tokio::time::sleep(pause).await;
             let number = rng.random_range(0..self.schedulers);
-            let watched = &mut watches[number];
-            if watched.process.ended()?.is_some() || rng.random_bool(0.3) {
-                watched.process.kill()?;
-                *watched = watch(&fleet, number, &mut rng).await?;
-                outcome.deaths += 1;
-            } else if rng.random_bool(0.4) {
-                std::fs::write(&watched.hand, step(&mut rng))?;
-                outcome.own_steps += 1;
-            } else if rng.random_bool(0.4) {
-                clocks.step(STEPS[rng.random_range(0..STEPS.len())]).await?;
-                outcome.steps += 1;
+            let target = &mut guards[number];
+            let is_dead = target.process.ended()?.is_some();
+            match if is_dead { Blow::Kill } else { Blow::any(&mut rng) } {
+                Blow::Kill => {
+                    target.process.kill()?;
+                    *target = guard(&fleet, number, &mut rng).await?;
+                    outcome.deaths += 1;
+                }
+                Blow::SetOwnClock => {
+                    std::fs::write(&target.hand, step(&mut rng))?;
+                    outcome.own_steps += 1;
+                }
+                Blow::SetClock => {
+                    clocks.step(STEPS[rng.random_range(0..STEPS.len())]).await?;
+                    outcome.steps += 1;
+                }
+                Blow::None => {}
             }
         }
         clocks.close().await?;
         outcome.took = began.elapsed();
-        drop(watches);
+        drop(guards);
         clocks.judge(&mut outcome).await?;
         Ok(outcome)
     }
@@ -152,7 +177,7 @@ impl fmt::Display for TickOutcome {
 }
 
 /// A scheduler whose own clock is wrong from its start. It may die in the middle of a tick by itself.
-async fn watch(fleet: &Fleet, number: usize, rng: &mut StdRng) -> Result<Watch> {
+async fn guard(fleet: &Fleet, number: usize, rng: &mut StdRng) -> Result<Guard> {
     let library = PathBuf::from(format!("/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH));
     ensure!(library.exists(), "libfaketime is not installed: {} is missing", library.display());
     let hand = fleet.folder.path().join(format!("hand-{number}"));
@@ -168,7 +193,7 @@ async fn watch(fleet: &Fleet, number: usize, rng: &mut StdRng) -> Result<Watch> 
         (super::FAILPOINTS, point.as_str()),
     ];
     let (process, _) = fleet.another(Part::Scheduler, &variables).await?;
-    Ok(Watch { process, hand })
+    Ok(Guard { process, hand })
 }
 
 /// What a scheduler's own clock is wrong by.
