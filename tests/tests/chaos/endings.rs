@@ -1,10 +1,10 @@
 //! F11: a process that is asked to end does not hold up those who wait for work that it will not begin.
 //! F15: one that dies between commit and answer has accepted, and the same request finds what it accepted.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use grok2api_entity::generation;
-use grok2api_entity::job::{self, State};
+use grok2api_entity::job::{self, State, Step};
+use grok2api_entity::{generation, worker};
 use grok2api_tests::Answer;
 use grok2api_tests::fleet::{Fleet, Part, Plan, Records, wait_for};
 use reqwest::Method;
@@ -57,6 +57,30 @@ async fn f11_who_waits_for_work_that_was_not_begun_is_told_and_finds_it_later() 
     found.await.unwrap();
     drop(again);
     assert_eq!(fleet.sim.creates().by_name["waiting"].creates, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f11_a_worker_that_ends_hands_over_what_it_cannot_finish() {
+    let plan = Plan::new(Records::Sqlite, true).variable("GROK2API_WORKER__DRAIN_SECS", "0");
+    let fleet = Fleet::prepare(plan).await.unwrap();
+    let _api = fleet.ready(Part::Api, "").await.unwrap();
+    let mut leaving = fleet.ready(Part::Worker, "before_fetch=sleep:3600000").await.unwrap();
+    let request = fleet.client().request(Method::POST, "/v1/videos").json(&json!({"prompt": "Waves [[id=waves]]"}));
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    let held = async |pid: u32| {
+        let is = worker::Entity::find().filter(worker::Column::Pid.eq(i64::from(pid))).one(&fleet.db).await?;
+        let rows = job::Entity::find().filter(job::Column::GenerationId.is_not_null()).all(&fleet.db).await?;
+        Ok(rows.into_iter().find(|row| row.step == Step::Archiving && row.holder == is.as_ref().map(|is| is.id)))
+    };
+    let row = wait_for("it fetches the video", SOON, async || held(leaving.pid()).await).await.unwrap();
+    let heir = fleet.ready(Part::Worker, "before_fetch=sleep:3600000").await.unwrap();
+    let told = Instant::now();
+    leaving.terminate().unwrap();
+    let passed = wait_for("the other has it", SOON, async || held(heir.pid()).await).await.unwrap();
+    println!("handed over after {:?}", told.elapsed());
+    assert!(leaving.wait(SOON).await.unwrap().success());
+    assert_eq!((passed.id, passed.crashes), (row.id, 0), "nobody died over it");
+    assert_eq!(fleet.sim.creates().by_name["waves"].creates, 1, "what was paid for goes on where it was");
 }
 
 #[tokio::test(flavor = "multi_thread")]
