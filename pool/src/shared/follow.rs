@@ -113,6 +113,7 @@ impl Inner {
             self.ahead_ms.store(news.now_ms - self.clock.now_ms(), Ordering::Relaxed);
         }
         let now = self.now_ms();
+        self.is_known.store(true, Ordering::Relaxed);
         let ordinal = news.processes.iter().filter(|other| other.as_str() < self.store.process()).count();
         *self.rank.lock() = (ordinal, news.processes.len().max(1));
         let mut replica = self.replica.lock();
@@ -169,6 +170,7 @@ impl Inner {
             // It answers, so it is there; what it refuses is not about the pool as a whole.
             tracing::warn!(%error, "Redis refuses to share the pool");
         }
+        self.is_known.store(false, Ordering::Relaxed);
         let (ordinal, count) = *self.rank.lock();
         let mut replica = self.replica.lock();
         if replica.is_alone() {

@@ -11,7 +11,7 @@ mod store;
 mod wire;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::outbox::{Change, Op, Outbox};
-use self::replica::{Ended, Proposal, Replica};
+use self::replica::{Ended, Proposal, Replica, Try};
 use self::store::{Answer, Store, is_away};
 use crate::account::{AccountId, AccountSeed};
 use crate::clock::Clock;
@@ -61,6 +61,8 @@ struct Inner {
     clock: Clock,
     /// What Redis' clock is ahead of ours, in ms.
     ahead_ms: AtomicI64,
+    /// Whether Redis knows that this process lives.
+    is_known: AtomicBool,
     /// Which of how many processes this one is.
     rank: Mutex<(usize, usize)>,
     /// When somebody last found every account busy, Unix ms.
@@ -105,6 +107,7 @@ impl RedisPool {
             sticky: Sticky::default(),
             clock,
             ahead_ms: AtomicI64::new(0),
+            is_known: AtomicBool::new(false),
             rank: Mutex::new((0, 1)),
             hungry_at_ms: AtomicI64::new(i64::MIN / 2),
             heard_at: Mutex::new(Instant::now()),
@@ -157,26 +160,27 @@ impl Inner {
         }
     }
 
-    fn propose(&self, want: &Want<'_>, policy: Policy, tell_all: bool) -> Result<Proposed<'_>, ReserveError> {
+    fn propose(&self, want: &Want<'_>, policy: Policy, asking: Try) -> Result<Proposed<'_>, ReserveError> {
         let (now, deadline) = (self.now_ms(), self.deadline_ms());
         let mut replica = self.replica.lock();
         replica.table.set_policy(policy);
         if replica.is_alone() {
             return replica.reserve_alone(want, now).map(Proposed::Alone);
         }
-        let proposal = replica.propose(want, policy, now, deadline, tell_all)?;
+        let proposal = replica.propose(want, policy, now, deadline, asking)?;
         drop(replica);
         Ok(Proposed::Ask(Question { inner: self, proposal: Some(proposal) }))
     }
 
     async fn reserve(&self, want: &Want<'_>, policy: Policy) -> Result<Grant, ReserveError> {
-        let mut tell_all = false;
+        let mut asking = Try { is_first: true, tell_all: false };
         for _ in 0..ROUNDS {
-            let question = match self.propose(want, policy, tell_all)? {
+            let question = match self.propose(want, policy, asking)? {
                 Proposed::Alone(grant) => return Ok(grant),
                 Proposed::Ask(question) => question,
             };
-            tell_all = match question.ask().await {
+            asking.is_first = false;
+            asking.tell_all = match question.ask().await {
                 Heard::Taken(grant) => return Ok(grant),
                 Heard::Again => false,
                 Heard::Unknown => true,
@@ -214,7 +218,8 @@ impl Question<'_> {
     async fn ask(mut self) -> Heard {
         let Some(proposal) = &self.proposal else { return Heard::Again };
         let late = || RedisError::from((ErrorKind::Io, "it did not answer in time"));
-        let asked = self.inner.in_time(self.inner.store.reserve(proposal.ask, &proposal.told)).await;
+        let introduce = !self.inner.is_known.load(Ordering::Relaxed);
+        let asked = self.inner.in_time(self.inner.store.reserve(proposal.ask, &proposal.told, introduce)).await;
         let answer = asked.unwrap_or_else(|| Err(late()));
         let now = self.inner.now_ms();
         let mut replica = self.inner.replica.lock();

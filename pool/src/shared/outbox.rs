@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
-use redis::RedisResult;
+use redis::{RedisError, RedisResult};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,8 @@ use crate::shared::wire;
 
 /// Ends of calls told at once.
 const BATCH: usize = 128;
+/// Ends of calls in one question: Redis answers nobody else meanwhile.
+const AT_ONCE: usize = 8;
 /// Findings that wait while the store is away; the oldest are dropped beyond that.
 const MOST_WAITING: usize = 50_000;
 /// A change that was overtaken so many times is given up.
@@ -152,35 +154,39 @@ impl Inner {
                 },
             }
         }
-        let known: Vec<u64> = {
-            let replica = self.replica.lock();
-            ends.iter().map(|end| replica.version(end.account)).collect()
-        };
-        let told = join_all(ends.iter().zip(known).map(|(end, version)| self.store.finish(*end, version))).await;
-        let now = self.now_ms();
-        let mut lost = None;
-        {
-            let mut replica = self.replica.lock();
-            for (end, truth) in ends.iter().zip(told) {
-                match truth {
-                    Ok(truth) => {
-                        self.heard();
-                        replica.learn(end.account, &truth, now);
-                    }
-                    Err(error) => {
-                        replica.doubt(end.account);
-                        lost = Some(error);
-                    }
-                }
-            }
-        }
-        if let Some(error) = lost {
+        if let Some(error) = self.tell_ends(ends).await {
             if is_away(&error) {
                 self.lose_touch(&error);
             } else {
                 tracing::warn!(%error, "Redis refuses the end of a call");
             }
         }
+    }
+
+    /// Tells of ends of calls, a few at once; answers an error if there was one.
+    async fn tell_ends(&self, ends: Vec<Finish>) -> Option<RedisError> {
+        let (ends, most): (Vec<(Finish, u64)>, u32) = {
+            let replica = self.replica.lock();
+            let known = ends.into_iter().map(|end| (end, replica.version(end.account)));
+            (known.collect(), replica.table.policy.max_in_flight)
+        };
+        let told = join_all(ends.chunks(AT_ONCE).map(|some| self.store.finish(some, most))).await;
+        let now = self.now_ms();
+        let mut lost = None;
+        let mut replica = self.replica.lock();
+        for (some, told) in ends.chunks(AT_ONCE).zip(told) {
+            match told {
+                Ok(truths) => {
+                    self.heard();
+                    some.iter().zip(truths).for_each(|((end, _), truth)| replica.learn(end.account, &truth, now));
+                }
+                Err(error) => {
+                    some.iter().for_each(|(end, _)| replica.doubt(end.account));
+                    lost = Some(error);
+                }
+            }
+        }
+        lost
     }
 
     /// Applies a change to what the store has, and writes it there; again when somebody was faster.

@@ -12,7 +12,9 @@ use crate::shared::wire::{self, Truth};
 use crate::state::Policy;
 use crate::want::{Grant, ReserveError, Want};
 
-/// Accounts proposed in one question: the best, and some should it be taken.
+/// Accounts proposed in the first question of a reservation: nearly always the best one can be had.
+const PROPOSED_FIRST: usize = 1;
+/// Accounts proposed in each further question: the best, and some should it be taken.
 const PROPOSED: usize = 3;
 
 /// The pool as it was last heard of, ranked as in memory.
@@ -32,6 +34,15 @@ struct Doubt {
     mend: bool,
     /// Units used without asking, by budget.
     used: Vec<(usize, i64)>,
+}
+
+/// How a question is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Try {
+    /// Nothing was asked for this reservation before.
+    pub(super) is_first: bool,
+    /// An account was not known there: all are described.
+    pub(super) tell_all: bool,
 }
 
 /// A question to the store. The first account is charged here already, so that the next question proposes another.
@@ -81,13 +92,14 @@ impl Replica {
         policy: Policy,
         now_ms: i64,
         deadline_ms: i64,
-        tell_all: bool,
+        asking: Try,
     ) -> Result<Proposal, ReserveError> {
+        let most = if asking.is_first { PROPOSED_FIRST } else { PROPOSED };
         let mut refusal = ReserveError::Empty;
-        let mut slots: Vec<u32> = Vec::with_capacity(PROPOSED);
+        let mut slots: Vec<u32> = Vec::with_capacity(most);
         for tier in tiers_from(want.tier) {
             self.table.revive_due(want.budget, tier, now_ms);
-            while slots.len() < PROPOSED
+            while slots.len() < most
                 && let Some(slot) = self.table.pick(want, tier, &slots)
             {
                 slots.push(slot);
@@ -96,7 +108,7 @@ impl Replica {
                 refusal = milder(refusal, self.table.refusal(want, tier, now_ms));
             }
         }
-        let told: Vec<Told> = slots.iter().filter_map(|slot| self.told(*slot, tell_all)).collect();
+        let told: Vec<Told> = slots.iter().filter_map(|slot| self.told(*slot, asking.tell_all)).collect();
         let mut accounts: Vec<Grant> = Vec::with_capacity(slots.len());
         for slot in slots {
             // Only the first one is charged.
@@ -231,13 +243,7 @@ impl Replica {
             self.use_unasked(grant.account, budget, -i64::from(refund));
             return (aftermath, Ended::Mended { learn });
         }
-        let finish = Finish {
-            account: grant.account,
-            budget,
-            refund,
-            success: *outcome == Outcome::Success,
-            max_in_flight: self.table.policy.max_in_flight,
-        };
+        let finish = Finish { account: grant.account, budget, refund, success: *outcome == Outcome::Success };
         (aftermath, Ended::Tell(finish))
     }
 

@@ -83,7 +83,6 @@ pub(super) struct Finish {
     /// Units to give back.
     pub(super) refund: u32,
     pub(super) success: bool,
-    pub(super) max_in_flight: u32,
 }
 
 /// How a change was received.
@@ -170,10 +169,11 @@ impl Store {
         call
     }
 
-    pub(super) async fn reserve(&self, ask: Ask, accounts: &[Told]) -> RedisResult<Answer> {
+    /// Asks for the first of some accounts. With `introduce`, this process may not be known there yet.
+    pub(super) async fn reserve(&self, ask: Ask, accounts: &[Told], introduce: bool) -> RedisResult<Answer> {
         let mut call = self.call(&self.scripts.reserve);
         call.arg(&self.process).arg(self.time()).arg(ask.deadline_ms).arg(ask.max_in_flight);
-        call.arg(&self.budgets[ask.budget]).arg(ask.cost);
+        call.arg(&self.budgets[ask.budget]).arg(ask.cost).arg(u8::from(introduce));
         for told in accounts {
             call.key(self.account(told.account)).arg(told.account.simple().to_string());
             call.arg(told.version).arg(&told.fields);
@@ -188,14 +188,16 @@ impl Store {
         })
     }
 
-    /// Ends a call on an account of which the change with number `version` is known.
-    pub(super) async fn finish(&self, end: Finish, version: u64) -> RedisResult<Truth> {
+    /// Ends calls, each with the number of the latest change that is known of its account.
+    pub(super) async fn finish(&self, ends: &[(Finish, u64)], max_in_flight: u32) -> RedisResult<Vec<Truth>> {
         let mut call = self.call(&self.scripts.finish);
-        call.key(self.account(end.account)).key(self.channel());
-        call.arg(&self.process).arg(self.time()).arg(end.account.simple().to_string());
-        call.arg(&self.budgets[end.budget]).arg(end.refund).arg(u8::from(end.success));
-        call.arg(end.max_in_flight).arg(version);
-        call.invoke_async(&mut self.telling.clone()).await.map(Truth)
+        call.key(self.channel()).arg(&self.process).arg(self.time()).arg(max_in_flight);
+        for (end, version) in ends {
+            call.key(self.account(end.account)).arg(end.account.simple().to_string()).arg(&self.budgets[end.budget]);
+            call.arg(end.refund).arg(u8::from(end.success)).arg(version);
+        }
+        let told: Vec<Vec<String>> = call.invoke_async(&mut self.telling.clone()).await?;
+        Ok(told.into_iter().map(Truth).collect())
     }
 
     pub(super) async fn load(&self, id: AccountId) -> RedisResult<Truth> {

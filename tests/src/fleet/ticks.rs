@@ -122,7 +122,7 @@ impl TickRun {
         let began = Instant::now();
         let mut guards = Vec::new();
         for number in 0..self.schedulers {
-            guards.push(guard(&fleet, number, &mut rng).await?);
+            guards.push(guard(&fleet, number, &mut rng)?);
         }
         // What was due before the first scheduler looked is not wanted.
         wait_for("the first tick", PATIENCE, async || Ok((fleet.ticks().await? > 0).then_some(()))).await?;
@@ -136,7 +136,7 @@ impl TickRun {
             match if is_dead { Blow::Kill } else { Blow::any(&mut rng) } {
                 Blow::Kill => {
                     target.process.kill()?;
-                    *target = guard(&fleet, number, &mut rng).await?;
+                    *target = guard(&fleet, number, &mut rng)?;
                     outcome.deaths += 1;
                 }
                 Blow::SetOwnClock => {
@@ -177,7 +177,7 @@ impl fmt::Display for TickOutcome {
 }
 
 /// A scheduler whose own clock is wrong from its start. It may die in the middle of a tick by itself.
-async fn guard(fleet: &Fleet, number: usize, rng: &mut StdRng) -> Result<Guard> {
+fn guard(fleet: &Fleet, number: usize, rng: &mut StdRng) -> Result<Guard> {
     let library = PathBuf::from(format!("/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH));
     ensure!(library.exists(), "libfaketime is not installed: {} is missing", library.display());
     let hand = fleet.folder.path().join(format!("hand-{number}"));
@@ -192,8 +192,8 @@ async fn guard(fleet: &Fleet, number: usize, rng: &mut StdRng) -> Result<Guard> 
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
         (super::FAILPOINTS, point.as_str()),
     ];
-    let (process, _) = fleet.another(Part::Scheduler, &variables).await?;
-    Ok(Guard { process, hand })
+    // Nobody waits until it is ready: it may die before.
+    Ok(Guard { process: fleet.start_with(Part::Scheduler, &variables)?, hand })
 }
 
 /// What a scheduler's own clock is wrong by.

@@ -13,6 +13,6 @@ if ARGV[4] ~= '-1' then
   if redis.call('ZCARD', KEYS[6]) >= tonumber(ARGV[4]) then return {2, redis.call('HGETALL', key)} end
   redis.call('ZADD', KEYS[6], now, ARGV[2])
 end
-redis.call('HSET', key, 'v', stamp(ARGV[2], now), unpack(ARGV, 6))
+redis.call('HSET', key, 'v', stamp(ARGV[2], ARGV[1]), unpack(ARGV, 6))
 redis.call('PUBLISH', KEYS[5], 'changed')
 return {1, redis.call('HGETALL', key)}

@@ -5,7 +5,7 @@
 local key = KEYS[4]
 local now = time(ARGV[2])
 local mine = 'i:' .. ARGV[1]
-redis.call('ZADD', KEYS[3], now, ARGV[1])
+redis.call('ZADD', KEYS[3], whole(now), ARGV[1])
 local held = tonumber(ARGV[4])
 local is_new = sow(key, ARGV[5])
 local h = redis.call('HMGET', key, 'n', mine)
@@ -23,5 +23,5 @@ for at = 6, is_new and 0 or #ARGV, 2 do
     redis.call('HSET', key, field, print(b))
   end
 end
-redis.call('HSET', key, 'v', stamp(ARGV[3], now))
+redis.call('HSET', key, 'v', stamp(ARGV[3], ARGV[2]))
 return redis.call('HGETALL', key)

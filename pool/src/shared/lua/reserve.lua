@@ -1,7 +1,7 @@
 -- Takes the first of some accounts that can serve a call.
 --
 -- KEYS[4...]: the accounts. ARGV: process, time or '', last time at which somebody still waits for the answer or 0, most
--- running calls, budget, cost; then for each account its id, the number of the latest change that is known of it, and
+-- running calls, budget, cost, 1 when this process may not be known here yet; then for each account its id, the number of the latest change that is known of it, and
 -- its fields unless it is known to be known here.
 -- Answers the place of the account that was taken, 0 for none, -1 when nobody waits any more, -2 when an account must
 -- bring its fields; then the accounts that were looked at: what is news of the one that was taken, the others whole.
@@ -11,9 +11,9 @@ if deadline > 0 and now > deadline then return {-1, {}} end
 local most, field, cost = tonumber(ARGV[4]), 'b:' .. ARGV[5], tonumber(ARGV[6])
 local mine = 'i:' .. ARGV[1]
 local seen = {}
-redis.call('ZADD', KEYS[3], now, ARGV[1])
+if ARGV[7] == '1' then redis.call('ZADD', KEYS[3], whole(now), ARGV[1]) end
 for at = 4, #KEYS do
-  local key, id, known, seed = KEYS[at], ARGV[3 * at - 5], ARGV[3 * at - 4], ARGV[3 * at - 3]
+  local key, id, known, seed = KEYS[at], ARGV[3 * at - 4], ARGV[3 * at - 3], ARGV[3 * at - 2]
   local h = redis.call('HMGET', key, 'st', 'un', field, 'n', mine, 'u', 'v')
   if not h[1] or not h[3] then
     if seed == '' then return {-2, {}} end
@@ -30,12 +30,12 @@ for at = 4, #KEYS do
     if running >= most then running = bury(key, now) end
     if running < most then
       charge(b, cost, now)
-      local number = stamp(id, now)
-      local left, calls = print(b), (h[6] or 0) + 1
-      redis.call('HSET', key, field, left, 'n', running + 1, mine, held + 1, 'u', calls, 'lu', now, 'v', number)
+      local number, left, calls = stamp(id, ARGV[2]), print(b), whole((h[6] or 0) + 1)
+      local more, used = whole(running + 1), whole(now)
+      redis.call('HSET', key, field, left, 'n', more, mine, whole(held + 1), 'u', calls, 'lu', used, 'v', number)
       if is_back then redis.call('HSET', key, 'st', 'a') end
       seen[#seen + 1] = news(key, h[7], is_back and '' or known,
-        {'v', number, field, left, 'n', running + 1, 'u', calls, 'lu', now})
+        {'v', number, field, left, 'n', more, 'u', calls, 'lu', used})
       return {at - 3, seen}
     end
   end
