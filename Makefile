@@ -1,12 +1,15 @@
 # `make` explains itself. Cargo does the building and knows what is up to date; nothing here is a file.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check chaos bench
+.PHONY: help demo scaled-demo run test check chaos bench
 
 help: ## Show this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: ## Try the product on simulated accounts; ONCE=1 ends after the show
 	cargo run --locked -p grok2api -- demo $(if $(ONCE),--once)
+
+scaled-demo: ## Try many processes with PostgreSQL, Redis and a balancer; ONCE=1 ends after the show
+	scripts/scaled-demo $(if $(ONCE),--once)
 
 run: ## Build for production and serve (settings: ./grok2api.toml, GROK2API_*, ARGS=--help)
 	cargo run --release --locked -p grok2api -- serve $(ARGS)

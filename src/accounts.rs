@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use grok2api_config::{Tier, Vault, secret};
-use grok2api_entity::account::{Inserted, Kind, NewAccount, Status, insert_many};
+use grok2api_entity::account::{Failures, Inserted, Kind, NewAccount, Status, insert_many};
 use grok2api_entity::connect;
 use grok2api_pool::persist;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -39,6 +39,7 @@ pub fn new_account(vault: &Vault, token: &SecretString, template: &Template) -> 
         hint: secret::hint(text).to_owned(),
         status: Status::Active,
         status_reason: None,
+        failures: Failures::default(),
         tags: template.tags.clone(),
         note: template.note.clone(),
         created_at: template.created_at,

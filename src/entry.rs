@@ -8,6 +8,7 @@ use grok2api_config::{StartUp, StartUpFlags};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{self, Cli, Command};
+use crate::demo::Servers;
 use crate::house::Role;
 use crate::{demo, serve, telemetry};
 
@@ -36,7 +37,10 @@ async fn dispatch(cli: Cli) -> ExitCode {
         Some(Command::Api) => serve_with(&flags, Role::Api).await,
         Some(Command::Worker) => serve_with(&flags, Role::Worker).await,
         Some(Command::Scheduler) => serve_with(&flags, Role::Scheduler).await,
-        Some(Command::Demo { once }) => demo::run(flags.listen, once).await,
+        Some(Command::Demo { once, scaled: true, postgres, redis }) => {
+            demo::run_scaled(flags.listen, once, &Servers { postgres, redis }).await
+        }
+        Some(Command::Demo { once, .. }) => demo::run(flags.listen, once).await,
         Some(Command::Openapi) => print_document(),
         Some(Command::Tool(tool)) => return cli::run(tool, &flags).await,
     };

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod backup;
+pub mod balancer;
 mod cli;
 pub mod demo;
 pub mod entry;

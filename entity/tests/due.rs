@@ -30,6 +30,7 @@ async fn add(db: &DatabaseConnection, name: &str, status: Status) -> Uuid {
         hint: String::new(),
         status,
         status_reason: None,
+        failures: account::Failures::default(),
         tags: Vec::new(),
         note: String::new(),
         created_at: 0,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use grok2api_entity::account::{self, Filter, Kind, NewAccount, Status};
+use grok2api_entity::account::{self, Failures, Filter, Kind, NewAccount, Status};
 use grok2api_entity::connect::{begin_write, begin_write_first, file};
 use grok2api_entity::trouble::{self, Trouble};
 use grok2api_migration::bring_up;
@@ -38,6 +38,7 @@ fn accounts(count: usize) -> Vec<NewAccount> {
         hint: String::new(),
         status: Status::Active,
         status_reason: None,
+        failures: Failures::default(),
         tags: Vec::new(),
         note: String::new(),
         created_at: 0,

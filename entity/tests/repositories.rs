@@ -56,6 +56,7 @@ fn new_account(fingerprint: &str) -> NewAccount {
         hint: "cdef".to_owned(),
         status: Status::Active,
         status_reason: None,
+        failures: account::Failures::default(),
         tags: vec!["team ä".to_owned()],
         note: " spare 🛰 ".to_owned(),
         created_at: 1_761_189_611_000,

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use grok2api_config::{LogFormat, StartUpFlags};
 
-use super::{backup, config, doctor, healthcheck, key, migrate, schedule, settings, token};
+use super::{backup, config, doctor, healthcheck, import, key, migrate, schedule, settings, token};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,6 +84,20 @@ pub(crate) enum Command {
         /// End after the show instead of serving on
         #[arg(long)]
         once: bool,
+        /// Show many processes instead: two that answer, three that work, two that say what is due, and one balancer
+        #[arg(long)]
+        scaled: bool,
+        /// With --scaled: a PostgreSQL server on which a database may be made and removed
+        #[arg(
+            long,
+            value_name = "URL",
+            default_value = "postgres://postgres@127.0.0.1:5432/postgres",
+            requires = "scaled"
+        )]
+        postgres: String,
+        /// With --scaled: a Redis server; the keys of the demo have a prefix of their own and are removed
+        #[arg(long, value_name = "URL", default_value = "redis://127.0.0.1:6379/", requires = "scaled")]
+        redis: String,
     },
     /// Print the OpenAPI document of the HTTP API
     Openapi,
@@ -106,6 +120,9 @@ pub(crate) enum Tool {
     /// Fill and look after the pool of accounts
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Move in from another gateway: accounts, settings
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Show what becomes due by itself, run it now, stop it for a while
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),

@@ -22,6 +22,9 @@ pub(crate) struct HealthcheckArgs {
     /// Ask a process that only works, at `worker.listen`
     #[arg(long)]
     worker: bool,
+    /// Ask a process that only says what is due, at `scheduler.listen`
+    #[arg(long, conflicts_with = "worker")]
+    scheduler: bool,
 }
 
 /// Asks the server at the configured address.
@@ -29,6 +32,9 @@ pub(super) fn run(args: &HealthcheckArgs, startup: &StartUp) -> anyhow::Result<E
     let path = if args.ready { "/readyz" } else { "/healthz" };
     let listen = if args.worker {
         startup.worker.listen.context("worker.listen is not set: a process that only works answers nowhere")?
+    } else if args.scheduler {
+        let nowhere = "scheduler.listen is not set: a process that only says what is due answers nowhere";
+        startup.scheduler.listen.context(nowhere)?
     } else {
         startup.listen
     };
@@ -90,7 +96,10 @@ mod tests {
             stream.write_all(answer.as_bytes()).unwrap();
             request
         });
-        let outcome = run(&HealthcheckArgs { ready: true, worker: false }, &StartUp { listen, ..StartUp::default() });
+        let outcome = run(
+            &HealthcheckArgs { ready: true, worker: false, scheduler: false },
+            &StartUp { listen, ..StartUp::default() },
+        );
         assert_eq!(answering.join().unwrap()[0], "GET /readyz HTTP/1.1");
         outcome
     }
@@ -105,18 +114,25 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_only_works_is_asked_where_it_listens() {
-        let worker = HealthcheckArgs { ready: false, worker: true };
-        let told = run(&worker, &StartUp::default()).unwrap_err().to_string();
-        assert!(told.contains("worker.listen is not set"), "{told}");
+    fn a_process_of_one_role_is_asked_where_it_listens() {
+        let worker = HealthcheckArgs { ready: false, worker: true, scheduler: false };
+        let scheduler = HealthcheckArgs { ready: false, worker: false, scheduler: true };
+        for (role, name) in [(&worker, "worker.listen is not set"), (&scheduler, "scheduler.listen is not set")] {
+            let told = run(role, &StartUp::default()).unwrap_err().to_string();
+            assert!(told.contains(name), "{told}");
+        }
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut startup = StartUp::default();
-        startup.worker.listen = server.local_addr().ok();
+        let (mut at_worker, mut at_scheduler) = (StartUp::default(), StartUp::default());
+        at_worker.worker.listen = server.local_addr().ok();
+        at_scheduler.scheduler.listen = server.local_addr().ok();
         let answering = std::thread::spawn(move || {
-            let (mut stream, _) = server.accept().unwrap();
-            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            for _ in 0..2 {
+                let (mut stream, _) = server.accept().unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            }
         });
-        assert_eq!(run(&worker, &startup).unwrap(), ExitCode::SUCCESS);
+        assert_eq!(run(&worker, &at_worker).unwrap(), ExitCode::SUCCESS);
+        assert_eq!(run(&scheduler, &at_scheduler).unwrap(), ExitCode::SUCCESS);
         answering.join().unwrap();
     }
 }

@@ -5,6 +5,7 @@ mod backup;
 mod config;
 mod doctor;
 mod healthcheck;
+mod import;
 mod key;
 mod migrate;
 mod outcome;

@@ -6,7 +6,7 @@ use grok2api_config::{StartUp, StartUpFlags};
 
 use super::args::Tool;
 use super::output::Output;
-use super::{backup, config, doctor, healthcheck, key, migrate, outcome, schedule, settings, token};
+use super::{backup, config, doctor, healthcheck, import, key, migrate, outcome, schedule, settings, token};
 
 /// Carries out a command that does its work and ends; errors are told on standard error.
 pub(crate) async fn run(tool: Tool, flags: &StartUpFlags) -> ExitCode {
@@ -26,6 +26,7 @@ async fn execute(tool: Tool, flags: &StartUpFlags, output: &mut Output) -> anyho
         Tool::Settings(command) => settings::run(command, &loaded.startup, output).await,
         Tool::Key(command) => key::run(command, &loaded, output).await,
         Tool::Token(command) => token::run(command, &loaded.startup, output).await,
+        Tool::Import(command) => import::run(command, &loaded.startup, output).await,
         Tool::Schedule(command) => schedule::run(&command, &loaded.startup, output).await,
         Tool::Migrate(command) => migrate::run(command, &loaded.startup, output).await,
         Tool::Backup(command) => backup::run(command, &loaded.startup, output).await,

@@ -1,6 +1,7 @@
 //! `grok2api demo`: the whole product on a temporary folder, with the simulated upstream behind it.
 
 mod media;
+mod scaled;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -19,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 use self::media::Visitor;
 use crate::accounts::{self, Template};
 use crate::house::{House, Role};
+
+pub use scaled::{Servers, run as run_scaled};
 
 const PACE: Duration = Duration::from_millis(25);
 const ACCOUNTS: [(&str, Tier); 4] = [

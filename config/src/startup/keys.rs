@@ -198,3 +198,16 @@ const SPECS: &[Spec<StartUp>] = &[
         write: |startup, value| accept::secrets(value).map(|keys| startup.secret_keys_old = keys),
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_in_the_documentation() {
+        let documentation = include_str!("../../../docs/configuration.md");
+        let missing: Vec<&str> =
+            startup_specs().map(|spec| spec.key).filter(|key| !documentation.contains(&format!("`{key}`"))).collect();
+        assert!(missing.is_empty(), "docs/configuration.md says nothing of {missing:?}");
+    }
+}

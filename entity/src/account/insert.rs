@@ -26,12 +26,25 @@ pub struct NewAccount {
     pub status: Status,
     /// Why it may not be used.
     pub status_reason: Option<String>,
+    /// How it failed so far.
+    pub failures: Failures,
     /// Labels.
     pub tags: Vec<String>,
     /// Free text of the operator.
     pub note: String,
     /// When the account was first known, in Unix milliseconds.
     pub created_at: i64,
+}
+
+/// What is known of an account's failures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// In a row.
+    pub count: i32,
+    /// When it failed last, in Unix milliseconds.
+    pub at: Option<i64>,
+    /// How it failed last, for people.
+    pub reason: Option<String>,
 }
 
 /// What became of the accounts that were to be added.
@@ -99,9 +112,9 @@ fn row(account: NewAccount) -> ActiveModel {
         status: Set(account.status),
         status_reason: Set(account.status_reason),
         status_until: Set(None),
-        failed_count: Set(0),
-        last_failure_at: Set(None),
-        last_failure_reason: Set(None),
+        failed_count: Set(account.failures.count),
+        last_failure_at: Set(account.failures.at),
+        last_failure_reason: Set(account.failures.reason),
         tags: Set(encode_tags(&account.tags)),
         note: Set(account.note.trim().to_owned()),
         use_count: Set(0),

@@ -8,7 +8,7 @@ mod model;
 mod record;
 
 pub use due::{expired_and_untested, mark_quota_asked, mark_tested, of_status_tested_before, with_budgets_to_read};
-pub use insert::{Inserted, NewAccount, insert, insert_many};
+pub use insert::{Failures, Inserted, NewAccount, insert, insert_many};
 pub use list::{Filter, Page, count, delete, find, find_by_fingerprints, known_fingerprints, list};
 pub use load::{Loaded, load_page};
 pub use model::{ActiveModel, Column, Entity, Kind, Model, PrimaryKey, Relation, Status, decode_tags, encode_tags};

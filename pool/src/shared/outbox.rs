@@ -178,10 +178,14 @@ impl Inner {
             match told {
                 Ok(truths) => {
                     self.heard();
-                    some.iter().zip(truths).for_each(|((end, _), truth)| replica.learn(end.account, &truth, now));
+                    for ((end, _), truth) in some.iter().zip(truths) {
+                        replica.learn(end.account, &truth, now);
+                    }
                 }
                 Err(error) => {
-                    some.iter().for_each(|(end, _)| replica.doubt(end.account));
+                    for (end, _) in some {
+                        replica.doubt(end.account);
+                    }
                     lost = Some(error);
                 }
             }

@@ -32,6 +32,12 @@ pub(crate) enum TokenType {
     SsoSuper,
 }
 
+impl Default for Marks {
+    fn default() -> Self {
+        Self { token_type: TokenType::Sso, tags: Vec::new(), note: String::new() }
+    }
+}
+
 impl TokenType {
     /// The tier it stands for.
     pub(super) fn tier(self) -> Tier {

@@ -18,21 +18,21 @@ const CHUNK: usize = 1000;
 
 /// What became of the accounts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Enrolled {
+pub(in crate::cli) struct Enrolled {
     /// New in the pool.
-    pub(super) added: u64,
+    pub(in crate::cli) added: u64,
     /// In the pool already; left as they are.
-    pub(super) known: u64,
+    pub(in crate::cli) known: u64,
 }
 
 /// When the input was true, and what it may be about.
-pub(super) struct Circumstances<'a> {
+pub(in crate::cli) struct Circumstances<'a> {
     /// Now, in Unix milliseconds.
-    pub(super) now_ms: i64,
+    pub(in crate::cli) now_ms: i64,
     /// When the numbers of the input were written.
-    pub(super) written_ms: i64,
+    pub(in crate::cli) written_ms: i64,
     /// The models whose budgets the numbers belong to.
-    pub(super) models: &'a ModelTable,
+    pub(in crate::cli) models: &'a ModelTable,
 }
 
 /// An account with the fingerprints by which the pool may know it, the current one first.
@@ -42,14 +42,14 @@ struct Candidate {
 }
 
 /// How many of the accounts are new; changes nothing.
-pub(super) async fn preview(store: &Store, entries: Vec<Entry>) -> anyhow::Result<Enrolled> {
+pub(in crate::cli) async fn preview(store: &Store, entries: Vec<Entry>) -> anyhow::Result<Enrolled> {
     let total = entries.len() as u64;
     let unknown = unknown(store, entries).await?.len() as u64;
     Ok(Enrolled { added: unknown, known: total - unknown })
 }
 
 /// Adds the accounts that are new, all of them or none; running servers take them over within seconds.
-pub(super) async fn enrol(
+pub(in crate::cli) async fn enrol(
     store: &Store,
     entries: Vec<Entry>,
     circumstances: &Circumstances<'_>,
@@ -117,6 +117,7 @@ fn row(store: &Store, entry: &Entry, now_ms: i64) -> anyhow::Result<NewAccount> 
         created_at: entry.created_at.unwrap_or(now_ms),
     };
     let mut account = new_account(&store.vault, &entry.token, &template)?;
+    account.failures = entry.failures.clone();
     if entry.expired {
         (account.status, account.status_reason) = (Status::Expired, Some("imported".to_owned()));
     }

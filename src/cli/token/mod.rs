@@ -16,7 +16,10 @@ use std::process::ExitCode;
 
 use grok2api_config::StartUp;
 
+pub(super) use args::Marks;
 pub(crate) use args::TokenCommand;
+pub(super) use enrol::{Circumstances, Enrolled, enrol, preview};
+pub(super) use intake::{Intake, read as read_intake};
 
 use super::output::Output;
 use crate::store::Store;
@@ -33,7 +36,7 @@ pub(super) async fn run(command: TokenCommand, startup: &StartUp, output: &mut O
 }
 
 /// Now, in Unix milliseconds.
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -3,7 +3,6 @@
 //! Everything a fleet has is its own: data folder, database, Redis server, simulated upstream. It takes all of it away
 //! when it is dropped, also after a panic.
 
-mod chooser;
 mod clients;
 mod flood;
 mod gather;

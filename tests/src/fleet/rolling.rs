@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use grok2api::balancer::Balancer;
 use grok2api_entity::generation;
 use parking_lot::Mutex;
 use reqwest::Method;
 use sea_orm::EntityTrait;
 use serde_json::json;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::chooser::Chooser;
 use super::{Fleet, Part, Plan, Process, Records, free_port, wait_for};
 use crate::app::KEY;
 use crate::client::Client;
@@ -92,7 +93,7 @@ impl fmt::Display for RollingOutcome {
 struct Scene {
     fleet: Fleet,
     addresses: Vec<SocketAddr>,
-    chooser: Chooser,
+    balancer: Balancer,
     seen: Arc<Mutex<RollingOutcome>>,
 }
 
@@ -111,8 +112,8 @@ impl Rolling {
         for _ in 0..2 {
             addresses.push(SocketAddr::from(([127, 0, 0, 1], free_port().await?)));
         }
-        let chooser = Chooser::before(addresses.clone()).await?;
-        let scene = Scene { fleet, addresses, chooser, seen: Arc::default() };
+        let balancer = Balancer::before(TcpListener::bind("127.0.0.1:0").await?, addresses.clone())?;
+        let scene = Scene { fleet, addresses, balancer, seen: Arc::default() };
         let mut processes = Vec::new();
         for place in scene.places(self.workers, self.schedulers) {
             processes.push((place, scene.start(place).await?));
@@ -138,7 +139,7 @@ impl Rolling {
     /// Clients that repeat nothing.
     fn clients(self, scene: &Scene, stop: &CancellationToken) -> JoinSet<()> {
         let mut clients = JoinSet::new();
-        let url = scene.chooser.url();
+        let url = format!("http://{}", scene.balancer.address());
         for _ in 0..self.streams {
             clients.spawn(stream(Client::without_kept_connections(&url, KEY), Arc::clone(&scene.seen), stop.clone()));
         }
@@ -172,7 +173,7 @@ impl Scene {
                 let mut process = self.fleet.start_with(Part::Api, &[("GROK2API_LISTEN", &address)])?;
                 wait_for("a process gets connections", PATIENCE, async || {
                     process.expect_alive()?;
-                    Ok(self.chooser.is_ready(number).then_some(()))
+                    Ok(self.balancer.is_ready(number).then_some(()))
                 })
                 .await?;
                 Ok(process)

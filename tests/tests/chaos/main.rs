@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the seed of a run that is repeated")]
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod demo;
 mod endings;
 mod judge;
 mod partitions;

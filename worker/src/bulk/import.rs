@@ -1,7 +1,7 @@
 //! Adding accounts: what was handed in sealed is sealed anew, for a row of its own.
 
 use grok2api_config::{Vault, secret};
-use grok2api_entity::account::{Kind, NewAccount, Status};
+use grok2api_entity::account::{Failures, Kind, NewAccount, Status};
 use grok2api_queue::bulk::{BulkParams, SEALED, sealed_row};
 use grok2api_queue::now_ms;
 use uuid::Uuid;
@@ -37,6 +37,7 @@ fn account(vault: &Vault, bulk: Uuid, item: &Item, params: &BulkParams) -> Optio
         hint: secret::hint(text).to_owned(),
         status: Status::Active,
         status_reason: None,
+        failures: Failures::default(),
         tags: params.add.clone(),
         note: params.note.clone(),
         created_at: now_ms(),

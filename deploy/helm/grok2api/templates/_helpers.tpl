@@ -20,6 +20,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   value: 0.0.0.0:8000
 - name: GROK2API_WORKER__LISTEN
   value: 0.0.0.0:8000
+- name: GROK2API_SCHEDULER__LISTEN
+  value: 0.0.0.0:8000
 - name: GROK2API_SERVER__DRAIN_DELAY_SECS
   value: {{ .Values.drain.delaySeconds | quote }}
 - name: GROK2API_SERVER__SHUTDOWN_GRACE_SECS

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use grok2api_config::Tier;
+use grok2api_entity::account::Failures;
 use grok2api_upstream::credential::normalize_token;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -71,6 +72,7 @@ impl Entry {
             expired: false,
             remaining: None,
             heavy_remaining: None,
+            failures: Failures::default(),
         }
     }
 
@@ -78,6 +80,7 @@ impl Entry {
         if other.tier == Tier::Super && self.tier == Tier::Basic {
             // The numbers of a pool are those of its tier.
             (self.tier, self.remaining, self.expired) = (Tier::Super, other.remaining, other.expired);
+            self.failures = other.failures;
         }
         self.heavy_remaining = self.heavy_remaining.or(other.heavy_remaining);
         for tag in other.tags {

@@ -6,6 +6,7 @@ mod plain;
 mod token_json;
 
 use grok2api_config::Tier;
+use grok2api_entity::account::Failures;
 use grok2api_upstream::credential::CredentialError;
 use secrecy::SecretString;
 
@@ -15,49 +16,51 @@ use super::args::Marks;
 
 /// An account to add.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(in crate::cli) struct Entry {
     /// The token, brought into its normal form.
-    pub(super) token: SecretString,
+    pub(in crate::cli) token: SecretString,
     /// Which kind of account it is.
-    pub(super) tier: Tier,
+    pub(in crate::cli) tier: Tier,
     /// Labels.
-    pub(super) tags: Vec<String>,
+    pub(in crate::cli) tags: Vec<String>,
     /// Free text.
-    pub(super) note: String,
+    pub(in crate::cli) note: String,
     /// When the old gateway got to know it, in Unix milliseconds.
-    pub(super) created_at: Option<i64>,
+    pub(in crate::cli) created_at: Option<i64>,
     /// Whether the old gateway found it refused.
-    pub(super) expired: bool,
+    pub(in crate::cli) expired: bool,
     /// Units left in the budgets of normal models, as the old gateway believed.
-    pub(super) remaining: Option<i64>,
+    pub(in crate::cli) remaining: Option<i64>,
     /// Calls left of the heavy model, as the old gateway believed.
-    pub(super) heavy_remaining: Option<i64>,
+    pub(in crate::cli) heavy_remaining: Option<i64>,
+    /// How it failed there.
+    pub(in crate::cli) failures: Failures,
 }
 
 /// What was read.
 #[derive(Debug, Default)]
-pub(super) struct Intake {
+pub(in crate::cli) struct Intake {
     /// The accounts, each once, in the order of the input.
-    pub(super) entries: Vec<Entry>,
+    pub(in crate::cli) entries: Vec<Entry>,
     /// Tokens that came more than once in the input.
-    pub(super) repeated: usize,
+    pub(in crate::cli) repeated: usize,
     /// What could not be used.
-    pub(super) refused: Vec<Refused>,
+    pub(in crate::cli) refused: Vec<Refused>,
 }
 
 /// A piece of the input that cannot be used. Never holds the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {reason}")]
-pub(super) struct Refused {
+pub(in crate::cli) struct Refused {
     /// Where it stands.
-    pub(super) place: Place,
+    pub(in crate::cli) place: Place,
     /// Why.
-    pub(super) reason: Reason,
+    pub(in crate::cli) reason: Reason,
 }
 
 /// Where something stands in the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Place {
+pub(in crate::cli) enum Place {
     /// On a line, counted from 1.
     #[error("line {0}")]
     Line(usize),
@@ -76,7 +79,7 @@ pub(super) enum Place {
 
 /// Why a piece of the input cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Reason {
+pub(in crate::cli) enum Reason {
     /// The token is none.
     #[error(transparent)]
     Credential(CredentialError),
@@ -87,7 +90,7 @@ pub(super) enum Reason {
 
 /// Why an input as a whole cannot be read. Never quotes it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum IntakeError {
+pub(in crate::cli) enum IntakeError {
     /// JSON that ends too early.
     #[error(
         "the file ends in the middle (line {line}, column {column}): it was cut off, as happens when the old gateway \
@@ -120,7 +123,7 @@ pub(super) enum IntakeError {
 
 /// Reads accounts from any known form, recognised by its beginning: token.json, a CSV file with a column `token`, or
 /// one token a line.
-pub(super) fn read(text: &str, marks: &Marks) -> Result<Intake, IntakeError> {
+pub(in crate::cli) fn read(text: &str, marks: &Marks) -> Result<Intake, IntakeError> {
     let text = text.trim_start_matches('\u{feff}');
     let begin = text.trim_start();
     if begin.starts_with('{') || begin.starts_with('[') {
@@ -140,12 +143,12 @@ mod testing {
     use crate::cli::token::args::{Marks, TokenType};
 
     /// Marks that can be told from those of an input.
-    pub(super) fn marks() -> Marks {
+    pub(in crate::cli) fn marks() -> Marks {
         Marks { token_type: TokenType::Sso, tags: vec!["t".to_owned()], note: "n".to_owned() }
     }
 
     /// The tokens in their order.
-    pub(super) fn tokens(intake: &Intake) -> Vec<&str> {
+    pub(in crate::cli) fn tokens(intake: &Intake) -> Vec<&str> {
         intake.entries.iter().map(|entry| entry.token.expose_secret()).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! The old gateway's token.json, or a bare JSON list of tokens (protocol page "seed-api" §8.1).
 
 use grok2api_config::Tier;
+use grok2api_entity::account::Failures;
 use indexmap::IndexMap;
 use serde_json::Value;
 use serde_json::error::Category;
@@ -11,6 +12,9 @@ use crate::cli::token::args::Marks;
 
 /// Names of the pools, with the tier of each; the storage layer of the old gateway spelled the first one `sso`.
 const POOLS: [(&str, Tier); 3] = [("ssoNormal", Tier::Basic), ("sso", Tier::Basic), ("ssoSuper", Tier::Super)];
+
+/// Most characters of a reason that are kept.
+const MAX_REASON: usize = 500;
 
 /// The members of an object in the order of the file: the old gateway used and listed accounts in it.
 type Members<T> = IndexMap<String, T>;
@@ -70,6 +74,19 @@ impl Entry {
         self.expired = record.get("status").and_then(Value::as_str) == Some("expired");
         self.remaining = record.get("remainingQueries").and_then(whole).filter(|left| *left >= 0);
         self.heavy_remaining = record.get("heavyremainingQueries").and_then(whole).filter(|left| *left >= 0);
+        self.failures = Failures {
+            count: record
+                .get("failedCount")
+                .and_then(whole)
+                .and_then(|count| i32::try_from(count).ok())
+                .unwrap_or(0)
+                .max(0),
+            at: record.get("lastFailureTime").and_then(whole).filter(|at| *at > 0),
+            reason: record
+                .get("lastFailureReason")
+                .and_then(Value::as_str)
+                .map(|reason| reason.chars().take(MAX_REASON).collect()),
+        };
         let tags = record.get("tags").and_then(Value::as_array).into_iter().flatten();
         self.tags.extend(tags.filter_map(Value::as_str).map(str::to_owned));
         if let Some(note) = record.get("note").and_then(Value::as_str).filter(|note| !note.trim().is_empty()) {
@@ -93,7 +110,7 @@ mod tests {
     const WHOLE: &str = r#"{
       "ssoNormal": {
         " eyJ.one \n": {"createdTime": 1761189611000, "remainingQueries": 76, "heavyremainingQueries": -1,
-          "status": "active", "failedCount": 0, "lastFailureTime": null, "tags": ["team a"], "note": "spare"},
+          "status": "active", "failedCount": 2, "lastFailureTime": 1761189700000, "lastFailureReason": "403: blocked", "tags": ["team a"], "note": "spare"},
         "eyJ.two": {"createdTime": "1761189612000", "remainingQueries": -1, "status": "expired"},
         "eyJ.both": {"createdTime": "yesterday", "remainingQueries": 5, "status": "odd", "tags": ["b"], "note": ""}
       },
@@ -107,6 +124,8 @@ mod tests {
         let [one, two, both] = intake.entries.as_slice() else { panic!("three accounts") };
         assert_eq!((one.tier, one.created_at, one.remaining), (Tier::Basic, Some(1_761_189_611_000), Some(76)));
         assert_eq!((one.heavy_remaining, one.expired, one.note.as_str()), (None, false, "spare"));
+        let failures = Failures { count: 2, at: Some(1_761_189_700_000), reason: Some("403: blocked".to_owned()) };
+        assert_eq!((&one.failures, &two.failures), (&failures, &Failures::default()));
         assert_eq!((two.created_at, two.remaining, two.expired), (Some(1_761_189_612_000), None, true));
         assert_eq!((both.tier, both.created_at, both.expired), (Tier::Super, None, false));
         assert_eq!((both.remaining, both.heavy_remaining), (Some(100), Some(20)));

@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_millis(100);
 
 /// A balancer; dropped, it and its connections end.
 #[derive(Debug)]
-pub(crate) struct Chooser {
+pub struct Balancer {
     address: SocketAddr,
     processes: Arc<Processes>,
     _tasks: JoinSet<()>,
@@ -28,13 +28,12 @@ struct Processes {
     turn: AtomicUsize,
 }
 
-impl Chooser {
-    /// A balancer before processes that need not run yet.
+impl Balancer {
+    /// A balancer before processes that need not run yet; clients come to `listener`.
     ///
     /// # Errors
-    /// No port is free.
-    pub(crate) async fn before(addresses: Vec<SocketAddr>) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// The listener has no address.
+    pub fn before(listener: TcpListener, addresses: Vec<SocketAddr>) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let ready = addresses.iter().map(|_| AtomicBool::new(false)).collect();
         let processes = Arc::new(Processes { addresses, ready, turn: AtomicUsize::new(0) });
@@ -47,12 +46,12 @@ impl Chooser {
     }
 
     /// Where clients come in.
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Whether a process gets connections.
-    pub(crate) fn is_ready(&self, number: usize) -> bool {
+    pub fn is_ready(&self, number: usize) -> bool {
         self.processes.ready[number].load(Ordering::Relaxed)
     }
 }
@@ -68,7 +67,7 @@ async fn keep_asking(processes: Arc<Processes>, number: usize) {
 
 async fn ask(address: SocketAddr) -> io::Result<bool> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: chooser\r\nConnection: close\r\n\r\n").await?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: balancer\r\nConnection: close\r\n\r\n").await?;
     let mut head = [0; 12];
     stream.read_exact(&mut head).await?;
     Ok(&head == b"HTTP/1.1 200")
