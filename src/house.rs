@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use grok2api_api::server::{self, ServerOptions};
 use grok2api_api::{AppParts, AppState, BodyLimits, MediaWaits};
 use grok2api_config::{ModelTable, StartUp};
+use grok2api_entity::keeper::Keeper;
 use grok2api_gateway::usage_log::{self, UsageLog, UsageWriter};
 use grok2api_gateway::{Gateway, Parts};
 use grok2api_media::Library;
@@ -137,6 +138,7 @@ impl House {
             media: media.clone(),
             tells_others: role != Role::All && !gateway.pool().state().is_shared(),
             clock: clock.clone(),
+            keeper: store.mirror.clone().map(|mirror| mirror as Arc<dyn Keeper>),
         };
         let mut state = AppState::new(AppParts {
             gateway: gateway.clone(),
@@ -155,6 +157,7 @@ impl House {
         state.metrics_token = startup.server.metrics_token.clone().map(Arc::new);
         state.admin_token = startup.server.admin_token.clone().map(Arc::new);
         state.serves = role != Role::Scheduler;
+        state.keeper.clone_from(&shop.keeper);
         Ok(Self {
             store,
             gateway,
@@ -192,7 +195,7 @@ impl House {
     /// # Errors
     /// The listener cannot be used, or the workers cannot start.
     pub async fn serve(mut self, listener: Option<TcpListener>, role: Role, stop: CancellationToken) -> Result<()> {
-        self.start_background(role);
+        self.start_background(role, &stop);
         let floor = Box::pin(Floor::start(&self.startup, role, &self.jobs, &self.shop)).await?;
         let app = match role {
             Role::All | Role::Api => grok2api_api::app(self.state.clone()),
@@ -233,7 +236,9 @@ impl House {
         self.tasks.close();
         self.tasks.wait().await;
         self.gateway.pool().state().leave().await;
-        self.store.db.close().await.context("the database could not be closed")
+        let kept = self.store.finish().await;
+        self.store.db.close().await.context("the database could not be closed")?;
+        Ok(kept?)
     }
 
     /// Waits for the order to end, and then until balancers had the time to notice that this process is not ready.
@@ -247,7 +252,16 @@ impl House {
     }
 
     /// Starts what runs beside requests: following settings and accounts, writing the pool's state and the usage.
-    fn start_background(&mut self, role: Role) {
+    fn start_background(&mut self, role: Role, end: &CancellationToken) {
+        if let Some(mirror) = self.store.mirror.clone() {
+            let (stop, end) = (self.background.clone(), end.clone());
+            self.tasks.spawn(async move {
+                if let Err(error) = mirror.keep(stop).await {
+                    tracing::error!(%error, "ending: what changes here would be lost");
+                    end.cancel();
+                }
+            });
+        }
         let settings = Arc::clone(&self.store.settings);
         let stop = self.background.clone();
         self.tasks.spawn(async move { settings.watch(stop).await });

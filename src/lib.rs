@@ -7,6 +7,7 @@ mod cli;
 pub mod demo;
 pub mod entry;
 pub mod house;
+pub mod mirror;
 pub mod serve;
 pub mod store;
 pub mod telemetry;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use grok2api_entity::failure::Code;
 use grok2api_entity::generation;
+use grok2api_entity::keeper::NotKept;
 use grok2api_entity::trouble::{self, Trouble};
 use grok2api_media::MediaError;
 use grok2api_queue::QueueError;
@@ -70,6 +71,16 @@ impl From<QueueError> for ApiError {
 impl From<sea_orm::DbErr> for ApiError {
     fn from(error: sea_orm::DbErr) -> Self {
         inside(&error)
+    }
+}
+
+impl From<NotKept> for ApiError {
+    fn from(error: NotKept) -> Self {
+        let because = error.0.to_string();
+        tracing::warn!(because, "a change is made, and not mirrored yet");
+        let message = "The change is made, but its copy in Redis is not: it is made as soon as Redis is back.";
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "api_error", "mirror_unavailable", message);
+        error.after(Duration::from_secs(5))
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use grok2api_config::Vault;
 use grok2api_entity::job::State;
+use grok2api_entity::keeper::{Keeper, NotKept};
 use grok2api_gateway::Gateway;
 use grok2api_gateway::usage_log::UsageLog;
 use grok2api_media::Library;
@@ -50,6 +51,8 @@ pub struct AppState {
     pub admin_token: Option<Arc<SecretString>>,
     /// Whether this process uses accounts, so that it needs some to be ready.
     pub serves: bool,
+    /// Has a copy of what must outlive the disk, in the mode with one: changes count when it has them.
+    pub keeper: Option<Arc<dyn Keeper>>,
     /// Limits of request bodies.
     pub body_limits: BodyLimits,
     /// Cancelled when streams that are still open must end.
@@ -108,6 +111,7 @@ impl AppState {
             metrics_token: None,
             admin_token: None,
             serves: true,
+            keeper: None,
             body_limits: BodyLimits::default(),
             cut_off: CancellationToken::new(),
             leaving: CancellationToken::new(),
@@ -133,6 +137,14 @@ impl AppState {
                 return;
             }
             tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until a change that was made before is also where it must be.
+    pub(crate) async fn kept(&self) -> Result<(), NotKept> {
+        match &self.keeper {
+            Some(keeper) => keeper.caught_up().await,
+            None => Ok(()),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod generation;
 pub mod idempotency;
 pub mod job;
 pub mod job_attempt;
+pub mod keeper;
 pub mod meta;
 pub mod request_log;
 pub mod schedule;

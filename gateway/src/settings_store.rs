@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use grok2api_config::{SettingValue, Settings, SettingsError, SettingsHandle, Vault, VaultError};
 use grok2api_entity::connect::begin_write;
+use grok2api_entity::keeper::{Keeper, NotKept};
 use grok2api_entity::setting::{self, Change};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use secrecy::ExposeSecret;
@@ -33,6 +34,9 @@ pub enum StoreError {
     /// The database does not answer or refuses; nothing has changed.
     #[error("the settings cannot be read or stored")]
     Database(#[source] DbErr),
+    /// The changes are stored and in force, but not copied to where they must be.
+    #[error(transparent)]
+    NotKept(#[from] NotKept),
 }
 
 /// The stored settings over those of the start-up configuration, and the snapshot everyone reads.
@@ -43,6 +47,7 @@ pub struct SettingsStore {
     base: Settings,
     handle: SettingsHandle,
     version: Mutex<i64>,
+    keeper: Option<Arc<dyn Keeper>>,
 }
 
 impl SettingsStore {
@@ -56,7 +61,14 @@ impl SettingsStore {
         let version = setting::version(&db).await.map_err(StoreError::Database)?;
         let stored = read(&db, &vault).await?;
         let handle = SettingsHandle::new(over(&base, &stored));
-        Ok(Self { db, vault, base, handle, version: Mutex::new(version) })
+        Ok(Self { db, vault, base, handle, version: Mutex::new(version), keeper: None })
+    }
+
+    /// With somebody who must have a change before it counts as done.
+    #[must_use]
+    pub fn kept_by(mut self, keeper: Option<Arc<dyn Keeper>>) -> Self {
+        self.keeper = keeper;
+        self
     }
 
     /// Where everyone reads the current settings.
@@ -80,7 +92,8 @@ impl SettingsStore {
     /// seconds, those of this one that run [`Self::watch`] included.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] with every bad key and value; nothing has changed, whatever the error.
+    /// [`StoreError::Refused`] with every bad key and value; nothing has changed, whatever the error, but for
+    /// [`StoreError::NotKept`]: then everything is stored and in force, and only its copy is missing.
     pub async fn update(&self, changes: &BTreeMap<String, Value>) -> Result<i64, StoreError> {
         let (removed, set): (BTreeMap<_, _>, BTreeMap<_, _>) =
             changes.clone().into_iter().partition(|(_, value)| value.is_null());
@@ -92,6 +105,9 @@ impl SettingsStore {
         let version = setting::store(&*work, &rows).await.map_err(StoreError::Database)?;
         work.commit().await.map_err(StoreError::Database)?;
         self.publish(settings, version);
+        if let Some(keeper) = &self.keeper {
+            keeper.caught_up().await?;
+        }
         Ok(version)
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use grok2api_config::{MediaStore, StartUp};
+use grok2api_config::{MediaStore, StartUp, StorageMode};
 use grok2api_entity::{connect, meta};
 use grok2api_migration::{bring_up, status};
 use grok2api_queue::now_ms;
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::archive::{FORM, Line, Manifest, Writer, hex};
 use super::{Contents, tables};
-use crate::store;
+use crate::store::{self, Store};
 
 /// Bytes of a file in one line.
 const PIECE: usize = 48 << 10;
@@ -39,6 +39,10 @@ pub struct Extras {
 pub async fn create(startup: &StartUp, path: &Path, passphrase: SecretString, extras: Extras) -> Result<Contents> {
     if extras.media && startup.media.store == MediaStore::S3 {
         bail!("pictures and videos lie with an S3 service: back up its bucket instead of --with-media");
+    }
+    if startup.storage_mode == StorageMode::Redis {
+        // What lies in the mirror alone is read back first.
+        Box::pin(Store::open(startup)).await?.finish().await?;
     }
     let key = if extras.key { Some(master_key(startup)?) } else { None };
     let made = Box::pin(write(startup, path, passphrase, extras.media, key)).await;

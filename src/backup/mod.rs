@@ -6,7 +6,7 @@
 mod archive;
 mod create;
 mod restore;
-mod rows;
+pub(crate) mod rows;
 mod tables;
 
 pub use archive::Manifest;

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::archive::{Line, Manifest, Reader, hex};
 use super::tables;
+use crate::mirror::Replacement;
 use crate::{store, work};
 
 /// What a backup holds.
@@ -80,20 +81,25 @@ pub async fn restore(startup: &StartUp, path: &Path, passphrase: SecretString, f
     }
     let archive = Reader::open(path, passphrase)?;
     match startup.storage_mode {
-        StorageMode::File => Box::pin(restore_folder(startup, archive, force)).await?,
+        StorageMode::File => Box::pin(restore_folder(startup, archive, force, None)).await?,
         StorageMode::Postgres | StorageMode::Mysql => {
             let db = store::open_database(startup).await?;
             let loaded = Box::pin(load(&db, archive, startup)).await;
             db.close().await?;
             loaded?;
         }
-        StorageMode::Redis => bail!("storage_mode redis has nothing to restore into: use file, then change it"),
+        StorageMode::Redis => {
+            store::private_folder(&startup.data_dir)?;
+            let mirror = Replacement::begin(startup, force).await?;
+            let restored = Box::pin(restore_folder(startup, archive, force, Some(&mirror))).await;
+            Box::pin(mirror.end(startup, restored)).await?;
+        }
     }
     Ok(contents)
 }
 
 /// Everything is made beside what is there, and takes its place by renames.
-async fn restore_folder(startup: &StartUp, archive: Reader, force: bool) -> Result<()> {
+async fn restore_folder(startup: &StartUp, archive: Reader, force: bool, mirror: Option<&Replacement>) -> Result<()> {
     let folder = &startup.data_dir;
     store::private_folder(folder)?;
     let alone = work::lock(folder)?;
@@ -103,6 +109,9 @@ async fn restore_folder(startup: &StartUp, archive: Reader, force: bool) -> Resu
     let side = tempfile::Builder::new().prefix(".restore-").tempdir_in(folder)?;
     let db = connect::file(&side.path().join("grok2api.db")).await?;
     Box::pin(load(&db, archive, startup)).await?;
+    if let Some(mirror) = mirror {
+        mirror.note(&db).await?;
+    }
     db.close().await?;
     if used {
         let aside = folder.join(format!("replaced-{}", now_ms()));

@@ -18,12 +18,12 @@ use uuid::Uuid;
 const BATCH: usize = 200;
 
 /// Names of the columns, in the order of a row's values.
-pub(super) fn columns<E: EntityTrait>() -> Vec<&'static str> {
+pub(crate) fn columns<E: EntityTrait>() -> Vec<&'static str> {
     E::Column::iter().map(|column| column.as_str()).collect()
 }
 
 /// Gives every row to `take`, in no particular order; answers how many there were.
-pub(super) async fn read<E>(tx: &DatabaseTransaction, take: &mut (dyn FnMut(Json) -> Result<()> + Send)) -> Result<u64>
+pub(crate) async fn read<E>(tx: &DatabaseTransaction, take: &mut (dyn FnMut(Json) -> Result<()> + Send)) -> Result<u64>
 where
     E: EntityTrait,
 {
@@ -36,8 +36,13 @@ where
     Ok(count)
 }
 
+/// A row with the names of its columns.
+pub(crate) fn object<E: EntityTrait>(row: &E::Model) -> Result<Json> {
+    E::Column::iter().map(|column| Ok((column.as_str().to_owned(), to_json(row.get(column))?))).collect()
+}
+
 /// Rows of one table on their way into a database.
-pub(super) struct Inbound<E: EntityTrait> {
+pub(crate) struct Inbound<E: EntityTrait> {
     columns: Vec<E::Column>,
     waiting: Vec<E::ActiveModel>,
 }
@@ -48,7 +53,7 @@ where
     E::ActiveModel: ActiveModelTrait<Entity = E> + ActiveModelBehavior + Send,
 {
     /// For rows with these columns.
-    pub(super) fn new(names: &[String]) -> Result<Self> {
+    pub(crate) fn new(names: &[String]) -> Result<Self> {
         let columns = names
             .iter()
             .map(|name| E::Column::from_str(name).ok().with_context(|| format!("this release knows no column {name}")));
@@ -56,7 +61,7 @@ where
     }
 
     /// Takes a row; writes when there are enough.
-    pub(super) async fn take(&mut self, tx: &impl ConnectionTrait, row: Vec<Json>) -> Result<()> {
+    pub(crate) async fn take(&mut self, tx: &impl ConnectionTrait, row: Vec<Json>) -> Result<()> {
         ensure!(row.len() == self.columns.len(), "a row has {} values for {} columns", row.len(), self.columns.len());
         let mut model = <E::ActiveModel as ActiveModelTrait>::default();
         for (column, value) in self.columns.iter().zip(row) {
@@ -69,7 +74,7 @@ where
     }
 
     /// Writes what waits.
-    pub(super) async fn flush(&mut self, tx: &impl ConnectionTrait) -> Result<()> {
+    pub(crate) async fn flush(&mut self, tx: &impl ConnectionTrait) -> Result<()> {
         if !self.waiting.is_empty() {
             E::insert_many(std::mem::take(&mut self.waiting)).exec_without_returning(tx).await?;
         }
@@ -78,7 +83,7 @@ where
 }
 
 /// Whether a table has no row.
-pub(super) async fn is_empty<E>(db: &impl ConnectionTrait) -> Result<bool>
+pub(crate) async fn is_empty<E>(db: &impl ConnectionTrait) -> Result<bool>
 where
     E: EntityTrait,
     E::Model: Sync,
@@ -87,7 +92,7 @@ where
 }
 
 /// The name of a table.
-pub(super) fn name<E: EntityTrait>() -> String {
+pub(crate) fn name<E: EntityTrait>() -> String {
     E::default().table_name().to_owned()
 }
 
@@ -102,7 +107,7 @@ fn to_json(value: Value) -> Result<Json> {
         Value::String(value) => json!(value),
         Value::Uuid(value) => json!(value.map(|id| id.to_string())),
         Value::Bytes(value) => json!(value.map(|bytes| STANDARD.encode(bytes))),
-        other => bail!("a value of a kind that backups do not know: {other:?}"),
+        other => bail!("a value of a kind that copies do not know: {other:?}"),
     })
 }
 
@@ -121,6 +126,6 @@ fn from_json(kind: &ColumnType, value: &Json) -> Result<Value> {
             Value::Bytes(text()?.map(|text| STANDARD.decode(text)).transpose()?)
         }
         ColumnType::Char(_) | ColumnType::String(_) | ColumnType::Text => Value::String(text()?.map(str::to_owned)),
-        other => bail!("a column of a kind that backups do not know: {other:?}"),
+        other => bail!("a column of a kind that copies do not know: {other:?}"),
     })
 }

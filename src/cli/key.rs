@@ -8,6 +8,7 @@ use clap::Subcommand;
 use grok2api_config::Loaded;
 use grok2api_config::client_key::{self, KeyForm};
 use grok2api_config::secret::redact;
+use grok2api_gateway::settings_store::StoreError;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -44,6 +45,7 @@ pub(super) async fn run(command: KeyCommand, loaded: &Loaded, output: &mut Outpu
         KeyCommand::Create { replace, json } => create(&store, replace, json, output).await?,
         KeyCommand::Show { json } => show(&store, loaded, json, output)?,
     }
+    store.finish().await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -54,7 +56,13 @@ async fn create(store: &Store, replace: bool, json: bool, output: &mut Output) -
     }
     let key = client_key::generate()?;
     let change = BTreeMap::from([(SETTING.to_owned(), Value::from(key.expose_secret()))]);
-    store.settings.update(&change).await?;
+    let stored = store.settings.update(&change).await;
+    if let Err(error) = stored
+        && !matches!(error, StoreError::NotKept(_))
+    {
+        return Err(error.into());
+    }
+    // Shown in any case: it is in force.
     if json {
         output.json(&json!({"key": key.expose_secret()}))?;
     } else {

@@ -61,6 +61,7 @@ pub(super) async fn run(command: &ScheduleCommand, startup: &StartUp, output: &m
         ScheduleCommand::Pause(one) => pause(&store, one, true, output).await?,
         ScheduleCommand::Resume(one) => pause(&store, one, false, output).await?,
     }
+    store.finish().await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -54,18 +54,28 @@ Running servers follow within five seconds.")]
 
 /// Shows or changes settings.
 pub(super) async fn run(command: SettingsCommand, startup: &StartUp, output: &mut Output) -> anyhow::Result<ExitCode> {
+    let store;
     match command {
-        SettingsCommand::List { changed, json } => list(&Store::open(startup).await?, changed, json, output)?,
-        SettingsCommand::Get { key, json } => get(&Store::open(startup).await?, &key, json, output)?,
+        SettingsCommand::List { changed, json } => {
+            store = Store::open(startup).await?;
+            list(&store, changed, json, output)?;
+        }
+        SettingsCommand::Get { key, json } => {
+            store = Store::open(startup).await?;
+            get(&store, &key, json, output)?;
+        }
         SettingsCommand::Set { assignments } => {
             let changes = parse(&assignments, &mut io::stdin().lock(), output)?;
-            change(&Store::open(startup).await?, &changes, output).await?;
+            store = Store::open(startup).await?;
+            change(&store, &changes, output).await?;
         }
         SettingsCommand::Unset { keys } => {
             let changes = keys.into_iter().map(|key| (key, Value::Null)).collect();
-            change(&Store::open(startup).await?, &changes, output).await?;
+            store = Store::open(startup).await?;
+            change(&store, &changes, output).await?;
         }
     }
+    store.finish().await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use grok2api_config::WorkerConfig;
 use grok2api_entity::job::Kind;
+use grok2api_entity::keeper::Keeper;
 use grok2api_gateway::Gateway;
 use grok2api_media::Library;
 use grok2api_pool::Clock;
@@ -38,6 +39,8 @@ pub struct Workshop {
     pub tells_others: bool,
     /// What time it is for accounts: the database's, unless a test turns the hands.
     pub clock: Clock,
+    /// Has a copy of what must outlive the disk, in the mode with one: work on accounts is done when it has them.
+    pub keeper: Option<Arc<dyn Keeper>>,
 }
 
 impl Workshop {

@@ -54,6 +54,7 @@ impl SchedulesApi {
         name: Path<String>,
     ) -> Result<Json<Schedule>, ApiError> {
         let row = ticks::set_paused(state.jobs.db(), known(&name.0)?, true).await?;
+        state.kept().await?;
         Ok(Json(shown(&state, row).await?))
     }
 
@@ -66,6 +67,7 @@ impl SchedulesApi {
         name: Path<String>,
     ) -> Result<Json<Schedule>, ApiError> {
         let row = ticks::set_paused(state.jobs.db(), known(&name.0)?, false).await?;
+        state.kept().await?;
         Ok(Json(shown(&state, row).await?))
     }
 }

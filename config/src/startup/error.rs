@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::{Source, StorageMode};
+use super::Source;
 use crate::models::ModelError;
 use crate::spec::Refusal;
 
@@ -91,17 +91,6 @@ pub enum KeyProblem {
         /// The other key and its value.
         because: &'static str,
         /// Where its value stands.
-        origin: Source,
-    },
-    /// A storage mode that this release does not have.
-    #[error(
-        "storage_mode {} ({origin}) is not offered by this release: use file, postgres or mysql",
-        .mode.as_str()
-    )]
-    StorageMode {
-        /// The mode asked for.
-        mode: StorageMode,
-        /// Where it stands.
         origin: Source,
     },
 }

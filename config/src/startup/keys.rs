@@ -147,7 +147,7 @@ const SPECS: &[Spec<StartUp>] = &[
     },
     Spec {
         key: "storage_mode",
-        doc: "Where records are kept: file is the database in data_dir, postgres and mysql need database_url.",
+        doc: "Where records are kept: file is the database in data_dir, postgres and mysql need database_url, redis (one node whose disk may vanish) needs redis_url.",
         shape: Shape::Choice(StorageMode::NAMES),
         secret: false,
         read: |startup| json!(startup.storage_mode.as_str()),
@@ -159,7 +159,7 @@ const SPECS: &[Spec<StartUp>] = &[
     },
     Spec {
         key: "database_url",
-        doc: "Address of the database server; unused in file mode.",
+        doc: "Address of the database server; unused in file mode. In redis mode it may stand for redis_url.",
         shape: Shape::Text,
         secret: true,
         read: |startup| exposed(startup.database_url.as_ref()),

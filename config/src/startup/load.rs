@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::environment::{self, CONFIG_VARIABLE};
@@ -40,12 +41,14 @@ pub struct Loaded {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
     /// A server's address is set that nothing uses.
-    #[error("{key} ({origin}) is set, but storage_mode is file: it is not used")]
+    #[error("{key} ({origin}) is set, but storage_mode is {mode}: it is not used")]
     Unused {
         /// The key.
         key: &'static str,
         /// Where its value stands.
         origin: Source,
+        /// The mode that does not use it.
+        mode: &'static str,
     },
 }
 
@@ -118,11 +121,31 @@ impl Loading {
         }
     }
 
+    /// In mode `redis`, `database_url` may name the server too, as it did for the old gateway.
+    fn find_redis(&mut self) {
+        if self.startup.redis_url.is_some() {
+            return;
+        }
+        let names_redis = |url: &SecretString| {
+            let url = url.expose_secret();
+            url.starts_with("redis://") || url.starts_with("rediss://")
+        };
+        if self.startup.database_url.as_ref().is_some_and(names_redis) {
+            self.startup.redis_url = self.startup.database_url.take();
+            let origin = self.provenance.of("database_url").clone();
+            self.provenance.note("redis_url", origin);
+        } else {
+            let origin = self.provenance.of("storage_mode").clone();
+            let expected = "set to a redis:// address (or database_url be one)";
+            let because = "storage_mode is redis";
+            self.problems.push(KeyProblem::Misfit { key: "redis_url", expected, because, origin });
+        }
+    }
+
     fn finish(mut self) -> Result<Loaded, ConfigError> {
         let mode = self.startup.storage_mode;
         if mode == StorageMode::Redis {
-            let origin = self.provenance.of("storage_mode").clone();
-            self.problems.push(KeyProblem::StorageMode { mode, origin });
+            self.find_redis();
         }
         if matches!(mode, StorageMode::Postgres | StorageMode::Mysql) && self.startup.database_url.is_none() {
             let origin = self.provenance.of("storage_mode").clone();
@@ -137,9 +160,9 @@ impl Loading {
             return Err(ConfigError::Invalid(self.problems));
         }
         let mut warnings = Vec::new();
-        if mode == StorageMode::File && self.startup.database_url.is_some() {
+        if matches!(mode, StorageMode::File | StorageMode::Redis) && self.startup.database_url.is_some() {
             let origin = self.provenance.of("database_url").clone();
-            warnings.push(Warning::Unused { key: "database_url", origin });
+            warnings.push(Warning::Unused { key: "database_url", origin, mode: mode.as_str() });
         }
         Ok(Loaded { startup: self.startup, provenance: self.provenance, warnings })
     }
@@ -268,11 +291,6 @@ mod tests {
     #[test]
     fn a_storage_mode_is_known_and_has_what_it_needs() {
         assert_eq!(
-            Machine::new().set("STORAGE_MODE", "redis").error(),
-            "storage_mode redis (environment variable STORAGE_MODE) is not offered by this release: use file, postgres \
-             or mysql"
-        );
-        assert_eq!(
             Machine::new().set("STORAGE_MODE", "mysql").error(),
             "database_url must be set while storage_mode is postgres or mysql (environment variable STORAGE_MODE)"
         );
@@ -283,6 +301,27 @@ mod tests {
             loaded.warnings[0].to_string(),
             "database_url (environment variable DATABASE_URL) is set, but storage_mode is file: it is not used"
         );
+    }
+
+    #[test]
+    fn redis_alone_is_named_by_either_variable() {
+        let redis = || Machine::new().set("STORAGE_MODE", "redis");
+        assert_eq!(
+            redis().error(),
+            "redis_url must be set to a redis:// address (or database_url be one) while storage_mode is redis \
+             (environment variable STORAGE_MODE)"
+        );
+        assert!(redis().set("DATABASE_URL", "mysql://u:canary-1@h/d").error().starts_with("redis_url must be set"));
+        let address = |machine: Machine| {
+            let Loaded { startup, provenance, warnings } = machine.load().unwrap();
+            assert!(warnings.is_empty() == startup.database_url.is_none(), "{warnings:?}");
+            let url = startup.redis_url.unwrap();
+            (url.expose_secret().to_owned(), provenance.of("redis_url").to_string())
+        };
+        let (old, new) = ("environment variable DATABASE_URL", "environment variable REDIS_URL");
+        let theirs = || redis().set("DATABASE_URL", "redis://old");
+        assert_eq!(address(theirs()), ("redis://old".to_owned(), old.to_owned()));
+        assert_eq!(address(theirs().set("REDIS_URL", "redis://new")), ("redis://new".to_owned(), new.to_owned()));
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub enum StorageMode {
     Mysql,
     /// On a `PostgreSQL` server.
     Postgres,
-    /// On a Redis server, mirrored to a local database file.
+    /// In a database file below `data_dir` that may vanish; accounts, settings and keys are mirrored in Redis.
     Redis,
 }
 

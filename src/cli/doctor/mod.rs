@@ -58,6 +58,7 @@ async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = vec![configuration(loaded), machine::data_folder(startup), machine::room(startup)];
     let settings = records::look(startup, &mut findings).await;
     findings.extend(servers::redis(startup).await);
+    findings.extend(records::mirror_key(startup));
     findings.push(machine::media(startup));
     findings.push(machine::port("port", startup.listen));
     findings.extend(startup.worker.listen.map(|address| machine::port("worker port", address)));

@@ -19,8 +19,10 @@ use crate::store;
 pub(super) async fn look(startup: &StartUp, findings: &mut Vec<Finding>) -> Settings {
     let base = startup.settings.clone();
     let file = startup.data_dir.join("grok2api.db");
-    if startup.storage_mode == StorageMode::File && !file.exists() {
-        findings.push(Finding::doubtful("database", "there is none yet", "`grok2api serve` makes it."));
+    let is_file = matches!(startup.storage_mode, StorageMode::File | StorageMode::Redis);
+    if is_file && !file.exists() {
+        let advice = "`grok2api serve` makes it, from the mirror in Redis if there is one.";
+        findings.push(Finding::doubtful("database", "there is none yet", advice));
         findings.push(key_alone(startup));
         return base;
     }
@@ -147,6 +149,22 @@ async fn accounts(db: &DatabaseConnection, findings: &mut Vec<Finding>) {
         (Ok(all), Ok(usable)) => Finding::good(NAME, format!("{usable} of {all} in service")),
         (Err(error), _) | (_, Err(error)) => Finding::bad(NAME, in_words(&error), "Look at the database first."),
     });
+}
+
+/// Whether a mirror in Redis can be opened when the disk is gone.
+pub(super) fn mirror_key(startup: &StartUp) -> Option<Finding> {
+    const NAME: &str = "mirror";
+    if startup.storage_mode != StorageMode::Redis {
+        return None;
+    }
+    Some(match startup.secret_key {
+        Some(_) => Finding::good(NAME, "its master key does not lie in the data folder"),
+        None => Finding::doubtful(
+            NAME,
+            "the master key lies in the data folder, which may vanish: nobody can open the mirror without it",
+            "Keep a copy, and give it as GROK2API_SECRET_KEY or GROK2API_SECRET_KEY_FILE.",
+        ),
+    })
 }
 
 /// The key that clients send.

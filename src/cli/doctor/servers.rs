@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use grok2api_config::{Settings, StartUp};
+use grok2api_config::{Settings, StartUp, StorageMode};
 use grok2api_queue::look_at_redis;
 use secrecy::ExposeSecret;
 
@@ -31,6 +31,13 @@ pub(super) async fn redis(startup: &StartUp) -> Option<Finding> {
             format!("{version}; its clock and ours are {} ms apart", facts.clock_ahead_ms.abs()),
             "Set the clocks of all machines by NTP.",
         ),
+        Some("noeviction") if facts.keeps_a_log == Some(false) && startup.storage_mode == StorageMode::Redis => {
+            Finding::doubtful(
+                NAME,
+                format!("{version}, keeps no log on disk, and has the mirror"),
+                "Set `appendonly yes`: what Redis loses while the data folder is gone is lost.",
+            )
+        }
         Some("noeviction") if facts.keeps_a_log == Some(false) => Finding::doubtful(
             NAME,
             format!("{version}, keeps no log on disk"),

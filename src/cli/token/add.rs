@@ -25,6 +25,7 @@ pub(super) async fn run(args: &AddArgs, startup: &StartUp, output: &mut Output) 
     let circumstances = Circumstances { now_ms, written_ms: now_ms, models: &models };
     let enrolled = enrol(&store, intake.entries, &circumstances, output).await?;
     output.line(&format!("{} added, {} in the pool already", enrolled.added, enrolled.known))?;
+    store.finish().await?;
     Ok(if intake.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -73,6 +73,7 @@ pub(in crate::cli) async fn enrol(
         announce_change(&*work).await?;
     }
     work.commit().await?;
+    store.kept().await?;
     Ok(Enrolled { added, known: total as u64 - added })
 }
 

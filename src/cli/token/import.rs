@@ -37,6 +37,7 @@ pub(super) async fn run(args: &ImportArgs, startup: &StartUp, output: &mut Outpu
         enrol(&store, entries, &Circumstances { now_ms, written_ms, models: &models }, output).await?
     };
     tell(args, found, &intake, enrolled, output)?;
+    store.finish().await?;
     Ok(if found == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -29,7 +29,12 @@ pub(super) async fn run(command: TokenCommand, startup: &StartUp, output: &mut O
     match command {
         TokenCommand::Add(args) => add::run(&args, startup, output).await,
         TokenCommand::Import(args) => import::run(&args, startup, output).await,
-        TokenCommand::List(args) => list::run(&args, &Store::open(startup).await?, output).await,
+        TokenCommand::List(args) => {
+            let store = Store::open(startup).await?;
+            let listed = list::run(&args, &store, output).await?;
+            store.finish().await?;
+            Ok(listed)
+        }
         TokenCommand::Test(args) => test::run(&args, startup, output).await,
         TokenCommand::Remove(args) => remove::run(&args, &Store::open(startup).await?, output).await,
     }

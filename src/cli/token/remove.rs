@@ -34,6 +34,7 @@ pub(super) async fn run(args: &RemoveArgs, store: &Store, output: &mut Output) -
     }
     announce_change(&*work).await?;
     work.commit().await?;
+    store.finish().await?;
     output.line(&format!("{} removed", accounts.len()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -54,6 +54,7 @@ pub(super) async fn run(args: &TestArgs, startup: &StartUp, output: &mut Output)
     if args.all {
         all_fine &= tester.test_all(as_json, output).await?;
     }
+    tester.store.finish().await?;
     Ok(if all_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -6,6 +6,7 @@
 mod clients;
 mod flood;
 mod gather;
+mod node;
 mod outage;
 mod place;
 mod poison;
@@ -37,6 +38,7 @@ use tokio::net::TcpListener;
 
 pub use clients::{Clients, Wish};
 pub use flood::Flood;
+pub use node::{Ended, Node, REDIS};
 pub use outage::{Outage, Phase};
 pub use place::Records;
 pub use poison::{POISON, PoisonRates};

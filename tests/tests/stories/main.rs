@@ -12,6 +12,7 @@ mod hostile;
 mod idempotency;
 mod images;
 mod jobs;
+mod mirror;
 mod operation;
 mod parameters;
 mod records;

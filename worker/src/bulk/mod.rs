@@ -8,6 +8,7 @@ mod pieces;
 mod test;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use grok2api_entity::failure::Code;
@@ -21,6 +22,9 @@ use uuid::Uuid;
 use crate::Workshop;
 use crate::outcome::{again, failed};
 use pieces::{Piece, Report};
+
+/// How often a copy that cannot be made is tried again.
+const KEPT_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a piece was not finished.
 pub(crate) enum Cut {
@@ -64,6 +68,9 @@ impl BulkWork {
             }
             let piece = Piece::next(job, &row, &params).await?;
             if piece.is_empty() {
+                if !self.kept(job).await {
+                    return Ok(End::HandOver);
+                }
                 pieces::finish(job, row.id, row.kind).await?;
                 self.shop.conclude(job, crate::round::Round::default()).await?;
                 return Ok(End::Completed);
@@ -83,6 +90,27 @@ impl BulkWork {
             };
             row = pieces::write(job, row, report).await?;
         }
+    }
+}
+
+impl BulkWork {
+    /// Waits until the accounts are also where they must be: only then is the work done. `false` when this process goes
+    /// down meanwhile.
+    async fn kept(&self, job: &Claimed) -> bool {
+        let Some(keeper) = &self.shop.keeper else { return true };
+        let mut told = false;
+        while let Err(error) = keeper.caught_up().await {
+            if !told {
+                told = true;
+                let because = error.0.to_string();
+                tracing::warn!(job_id = %job.row().id, because, "bulk work is carried out, and waits for its copy in Redis");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(KEPT_EVERY) => {}
+                () = job.draining().cancelled() => return false,
+            }
+        }
+        true
     }
 }
 
