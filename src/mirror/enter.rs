@@ -59,7 +59,7 @@ async fn take_over(startup: &StartUp, db: &DatabaseConnection, remote: &Remote, 
     // Whoever had it may have written meanwhile.
     let about = remote.about().await?;
     match (judge(startup, db, remote, owner, about.as_ref()).await?, about) {
-        (Verdict::Restore, Some(about)) => restore(db, remote, &about).await,
+        (Verdict::Restore, Some(about)) => restore(db, remote, owner, &about).await,
         (Verdict::Restore | Verdict::GoOn, about) => {
             if let Some(installation) = changes::fact(db, changes::INSTALLATION).await? {
                 return Ok(installation);
@@ -100,8 +100,8 @@ async fn judge(
     let ours = changes::fact(db, changes::STATE).await?.unwrap_or_default();
     ensure!(
         !is_ahead(&about.state, &ours, owner),
-        "the mirror at redis_prefix {} was used and changed with another data folder since {} had it: give an empty data \
-         folder, which is then filled from the mirror, or another redis_prefix",
+        "the mirror at redis_prefix {} is newer than the data folder {}: it was changed with another folder, or this one \
+         is an old copy. Give an empty data folder, which is then filled from the mirror, or another redis_prefix",
         remote.prefix(),
         startup.data_dir.display()
     );
@@ -141,7 +141,7 @@ async fn claim(remote: &Remote, owner: &str) -> Result<()> {
 }
 
 /// Reads the whole mirror back in one commit; answers the installation's name.
-async fn restore(db: &DatabaseConnection, remote: &Remote, about: &About) -> Result<String> {
+async fn restore(db: &DatabaseConnection, remote: &Remote, owner: &str, about: &About) -> Result<String> {
     let tx = begin_write(db).await?;
     schedule::Entity::delete_many().exec(&*tx).await?;
     let mut counts = [0; subject::ALL.len()];
@@ -151,6 +151,12 @@ async fn restore(db: &DatabaseConnection, remote: &Remote, about: &About) -> Res
     changes::forget(&*tx).await?;
     changes::set_fact(&*tx, changes::INSTALLATION, &about.installation).await?;
     changes::set_fact(&*tx, changes::STATE, &about.state).await?;
+    // A large mirror takes its time: nobody else may have gone on with it meanwhile.
+    claim(remote, owner).await?;
+    ensure!(
+        remote.about().await?.as_ref() == Some(about),
+        "the mirror in Redis changed while it was read back: start again"
+    );
     tx.commit().await?;
     let [accounts, settings, schedules, _] = counts;
     tracing::info!(accounts, settings, schedules, "an empty data folder: restored from the mirror in Redis");

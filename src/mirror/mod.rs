@@ -173,7 +173,14 @@ impl Mirror {
         if another || about.as_ref().is_some_and(|about| is_ahead(&about.state, &ours, &self.owner)) {
             return Err(self.lost());
         }
-        if !ours.is_empty() {
+        if let Some(about) = &about
+            && !about.is_older()
+            && is_unnoted(&about.state, &ours, &self.owner)
+        {
+            // What it has of our changes is noted as not sent, and sent once more.
+            return Ok(changes::set_fact(&self.db, changes::STATE, &about.state).await?);
+        }
+        if about.as_ref().is_none_or(|about| about.state != ours) && !ours.is_empty() {
             tracing::warn!("Redis does not have the mirror as it was left: it is made anew");
         }
         self.write_whole(about.as_ref()).await
@@ -230,10 +237,15 @@ fn number(state: &str) -> u64 {
     state.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// Whether somebody else went on from what we know: `theirs` is in Redis, `ours` is what this folder saw last.
+/// Whether a write came after what we know: `theirs` is in Redis, `ours` is what this folder saw last. It is then of
+/// another folder, or this one was put back to an older state.
 fn is_ahead(theirs: &str, ours: &str, me: &str) -> bool {
-    let is_mine = theirs.split(' ').nth(1) == Some(me);
-    theirs != ours && !is_mine && number(theirs) >= number(ours)
+    theirs != ours && number(theirs) >= number(ours) && !is_unnoted(theirs, ours, me)
+}
+
+/// Whether a process of this folder wrote once more, and could not note it.
+fn is_unnoted(theirs: &str, ours: &str, me: &str) -> bool {
+    theirs.split(' ').nth(1) == Some(me) && number(theirs) == number(ours) + 1
 }
 
 /// Connects to the Redis of a configuration.
@@ -254,6 +266,9 @@ mod tests {
         assert!(!is_ahead("7 us", "7 us", "us"));
         // Written by us, and we died before we noted it.
         assert!(!is_ahead("8 us", "7 us", "us"));
+        assert!(!is_ahead("8 us", "7 them", "us"));
+        // Our disk was put back to what it was some time ago.
+        assert!(is_ahead("9 us", "7 us", "us"));
         // Redis went back to an older state, of the time before we read the mirror.
         assert!(!is_ahead("6 them", "7 us", "us"));
         assert!(!is_ahead("7 them", "7 them", "us"));

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisResult, Script, ScriptInvocation};
+use redis::io::tcp::TcpSettings;
+use redis::{Client, IntoConnectionInfo, RedisResult, Script, ScriptInvocation};
 
 use super::subject::{self, Copied, Subject};
 use super::{BATCH, LEASE};
@@ -18,7 +19,10 @@ pub(super) const FORM: u32 = 1;
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(1);
 /// Longest wait for an answer: batches are large.
-const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(3);
+/// What was sent and not received for so long was sent to nobody: the connection is made anew.
+#[cfg(target_os = "linux")]
+const UNHEARD: Duration = Duration::from_secs(6);
 /// A draft that nobody finished goes by itself after so many seconds.
 const DRAFT_SECS: i64 = 3600;
 
@@ -70,8 +74,12 @@ impl Remote {
             .set_max_delay(Duration::from_millis(200))
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(ANSWER));
+        let tcp = TcpSettings::default().set_nodelay(true);
+        #[cfg(target_os = "linux")]
+        let tcp = tcp.set_user_timeout(UNHEARD);
+        let server = url.into_connection_info()?.set_tcp_settings(tcp);
         Ok(Self {
-            connection: Client::open(url)?.get_connection_manager_with_config(config).await?,
+            connection: Client::open(server)?.get_connection_manager_with_config(config).await?,
             prefix: prefix.to_owned(),
             claim: Script::new(include_str!("lua/claim.lua")),
             release: Script::new(include_str!("lua/release.lua")),

@@ -70,11 +70,15 @@ async fn what_was_acknowledged_is_there_after_a_kill_and_without_the_disk() {
     })
     .await
     .unwrap();
+    server.kill().unwrap();
+    let mut server = node.serve().await.unwrap();
+    assert!(!node.words().contains("waiting for the end"), "with its folder, nobody waits");
     let paused = post(&node, "/api/schedules/quota_reset/pause", &json!({})).await;
     server.kill().unwrap();
     assert_eq!(paused.status, 200, "{}", paused.text);
     node.wipe().unwrap();
     let _server = node.serve().await.unwrap();
+    assert!(node.words().contains("waiting for the end"), "without it, nobody can know that the first is dead");
     assert!(is_paused(&node, "token_test").await && is_paused(&node, "quota_reset").await);
     assert_eq!(node.client(&key).chat("grok-3-fast", "hi").await.status, 200);
     let left = accounts(&node);
@@ -88,27 +92,32 @@ async fn a_change_while_redis_is_away_is_told_and_mirrored_afterwards() {
     let way = Proxy::to(&REDIS.replace("redis://", "")).await.unwrap();
     node.set("REDIS_URL", &format!("redis://{}", way.address()));
     let mut server = node.serve().await.unwrap();
-    way.set(Way::Cut);
-    post(&node, "/api/schedules/token_test/pause", &json!({})).await.expect_error(503, "mirror_unavailable");
-    assert!(is_paused(&node, "token_test").await, "it is in force here");
-    let refused = node.run(&["settings", "set", "chat.max_choices=3"], "").unwrap();
-    assert_eq!(refused.code, 1);
-    assert!(refused.remarks.contains("Nothing was changed"), "{}", refused.remarks);
-    way.set(Way::Open);
-    wait_for("the change is mirrored", SOON, async || {
-        let mirror = node.mirror()?;
-        let row = mirror.get("schedule").and_then(|rows| rows.get("token_test"));
-        Ok(row.filter(|row| row.contains("\"paused\":true")).map(drop))
-    })
-    .await
-    .unwrap();
-    wait_for("it is told", SOON, async || Ok(node.words().contains("has everything again").then_some(())))
+    for (round, away, name) in [(1, Way::Cut, "token_test"), (2, Way::Blocked, "sweep_media")] {
+        way.set(away);
+        let path = format!("/api/schedules/{name}/pause");
+        post(&node, &path, &json!({})).await.expect_error(503, "mirror_unavailable");
+        assert!(is_paused(&node, name).await, "it is in force here");
+        let refused = node.run(&["settings", "set", "chat.max_choices=3"], "").unwrap();
+        assert_eq!(refused.code, 1);
+        assert!(refused.remarks.contains("Nothing was changed"), "{}", refused.remarks);
+        let told = |words: &str| node.words().matches(words).count() == round;
+        let noticed = wait_for("it is noticed", SOON, async || Ok(told("changes are not mirrored").then_some(())));
+        noticed.await.unwrap();
+        way.set(Way::Open);
+        wait_for("the change is mirrored", SOON, async || {
+            let mirror = node.mirror()?;
+            let row = mirror.get("schedule").and_then(|rows| rows.get(name));
+            Ok(row.filter(|row| row.contains("\"paused\":true")).map(drop))
+        })
         .await
         .unwrap();
+        let over = wait_for("its end is told", SOON, async || Ok(told("has everything again").then_some(())));
+        over.await.unwrap();
+    }
     server.kill().unwrap();
     node.wipe().unwrap();
     let _server = node.serve().await.unwrap();
-    assert!(is_paused(&node, "token_test").await);
+    assert!(is_paused(&node, "token_test").await && is_paused(&node, "sweep_media").await);
     assert_eq!(node.done(&["settings", "get", "chat.max_choices"], "").unwrap(), "4");
 }
 
@@ -185,7 +194,7 @@ async fn a_second_folder_is_refused_while_the_first_is_in_use_and_takes_over_aft
     node.use_folder("data");
     let refused = node.run(&["serve"], "").unwrap();
     assert_eq!(refused.code, 1);
-    assert!(refused.remarks.contains("with another data folder since"), "{}", refused.remarks);
+    assert!(refused.remarks.contains("is newer than the data folder"), "{}", refused.remarks);
     node.wipe().unwrap();
     assert_eq!(node.done(&["settings", "get", "chat.max_choices"], "").unwrap(), "3");
 }
@@ -220,7 +229,7 @@ async fn what_was_recorded_in_a_file_is_mirrored_when_the_mode_changes() {
     assert_eq!(node.client(&key).chat("grok-3-fast", "hi").await.status, 200);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_old_gateways_variable_names_the_server_and_a_key_on_the_disk_is_warned_of() {
     let mut node = Node::prepare().await.unwrap();
     node.set("REDIS_URL", "");
