@@ -1,6 +1,6 @@
 //! The pool's live state on Redis, for any number of processes.
 //!
-//! Every process ranks accounts by a replica of its own, and asks Redis for the best few of them; a script takes the
+//! Every process ranks accounts by a replica of its own, and asks Redis for the best of them; a script takes the
 //! first that really has a free place and enough left. So one reservation costs one question, whatever the size of the
 //! pool. What else happens is told afterwards, in order. While Redis is away, each process keeps to its part.
 

@@ -98,6 +98,7 @@ pub(super) async fn run(command: ImportCommand, startup: &StartUp, output: &mut 
         }
         enrolled
     };
+    store.finish().await?;
     tell(&args, found, &intake, enrolled, &plan, output)?;
     Ok(if found == 0 && plan.found == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
