@@ -92,7 +92,7 @@ pub(super) fn port(name: &'static str, address: SocketAddr) -> Finding {
         Err(error) => Finding::bad(
             name,
             format!("cannot listen on {address}: {error}"),
-            "End the program that listens there, or set another address (listen, worker.listen).",
+            "End the program that listens there, or set another address (listen, worker.listen, scheduler.listen).",
         ),
     }
 }

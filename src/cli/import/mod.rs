@@ -16,9 +16,6 @@ use super::output::Output;
 use super::token::{Circumstances, Enrolled, Intake, Marks, enrol, now_ms, preview, read_intake};
 use crate::store::Store;
 
-/// Most unusable entries that are told one by one.
-const MAX_TOLD: usize = 20;
-
 /// What to move in from.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImportCommand {
@@ -111,12 +108,7 @@ fn tell(
     plan: &Plan,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    for refused in intake.refused.iter().take(MAX_TOLD) {
-        output.remark(&format!("not usable, {refused}"))?;
-    }
-    if intake.refused.len() > MAX_TOLD {
-        output.remark(&format!("… and {} more", intake.refused.len() - MAX_TOLD))?;
-    }
+    intake.tell_refused(output)?;
     for remark in &plan.remarks {
         output.remark(remark)?;
     }

@@ -18,9 +18,6 @@ use super::now_ms;
 use crate::cli::output::Output;
 use crate::store::Store;
 
-/// Most unusable lines that are told one by one.
-const MAX_TOLD: usize = 20;
-
 /// Imports the accounts of a file; exit code 1 when there was nothing to use.
 pub(super) async fn run(args: &ImportArgs, startup: &StartUp, output: &mut Output) -> anyhow::Result<ExitCode> {
     let now_ms = now_ms();
@@ -62,12 +59,7 @@ fn tell(
     enrolled: Enrolled,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    for refused in intake.refused.iter().take(MAX_TOLD) {
-        output.remark(&format!("not usable, {refused}"))?;
-    }
-    if intake.refused.len() > MAX_TOLD {
-        output.remark(&format!("… and {} more", intake.refused.len() - MAX_TOLD))?;
-    }
+    intake.tell_refused(output)?;
     let Enrolled { added, known } = enrolled;
     let (repeated, refused) = (intake.repeated, intake.refused.len());
     if args.json {

@@ -13,6 +13,10 @@ use secrecy::SecretString;
 pub(super) use collect::Collector;
 
 use super::args::Marks;
+use crate::cli::output::Output;
+
+/// Most unusable pieces that are told one by one.
+const MAX_TOLD: usize = 20;
 
 /// An account to add.
 #[derive(Debug, Clone)]
@@ -46,6 +50,19 @@ pub(in crate::cli) struct Intake {
     pub(in crate::cli) repeated: usize,
     /// What could not be used.
     pub(in crate::cli) refused: Vec<Refused>,
+}
+
+impl Intake {
+    /// Says what cannot be used, the first of it one by one.
+    pub(in crate::cli) fn tell_refused(&self, output: &mut Output) -> anyhow::Result<()> {
+        for refused in self.refused.iter().take(MAX_TOLD) {
+            output.remark(&format!("not usable, {refused}"))?;
+        }
+        if self.refused.len() > MAX_TOLD {
+            output.remark(&format!("… and {} more", self.refused.len() - MAX_TOLD))?;
+        }
+        Ok(())
+    }
 }
 
 /// A piece of the input that cannot be used. Never holds the token.
