@@ -303,7 +303,11 @@ async fn i1_whatever_is_killed_or_held_up_nothing_is_lost() {
     }
     wait_for("all to be done", async || party.count(State::Queued).await + party.count(State::Running).await == 0)
         .await;
-    assert_eq!(party.count(State::Completed).await, accepted, "seed {seed}");
+    // A job that was with all three workers when they were hit is given up, and says so (F9). Nothing else fails.
+    let failed = job::Entity::find().filter(job::Column::State.eq(State::Failed)).all(ground.db()).await.unwrap();
+    let unlucky = |row: &job::Model| row.error_code.as_deref() == Some("job_crashed") && row.crashes == 3;
+    assert!(failed.iter().all(unlucky), "seed {seed}: {failed:?}");
+    assert_eq!(party.count(State::Completed).await + failed.len() as u64, accepted, "seed {seed}");
     drop(workers);
     ground.end().await;
 }
