@@ -9,9 +9,11 @@ use futures_util::future::join_all;
 use redis::{RedisError, RedisResult};
 use tokio_util::sync::CancellationToken;
 
+use crate::account::AccountId;
 use crate::clock::Clock;
 use crate::shared::Inner;
 use crate::shared::store::{News, is_away};
+use crate::shared::wire::Truth;
 
 /// How often changes are looked for without being told of any.
 const POLL: Duration = Duration::from_secs(1);
@@ -59,12 +61,14 @@ impl Inner {
     /// Takes over all changes, and tells of what is in doubt.
     async fn look(&self, bearings: &mut Bearings) -> RedisResult<()> {
         self.meet(bearings).await?;
-        let late = |_| Err(RedisError::from((redis::ErrorKind::Io, "it did not answer in time")));
         loop {
-            let news = tokio::time::timeout(LOOK, self.store.poll(bearings.seen, PAGE)).await.unwrap_or_else(late)?;
+            let news = tokio::time::timeout(LOOK, self.store.poll(bearings.seen, PAGE)).await;
+            let news = news.unwrap_or_else(|_| Err(late()))?;
             self.heard();
-            let is_all = news.accounts.len() < PAGE;
-            self.take_over(bearings, news);
+            let is_all = news.changed.len() < PAGE;
+            let truths = tokio::time::timeout(LOOK, self.ask_about(&news.changed, bearings.seen == 0));
+            let truths = truths.await.unwrap_or_else(|_| Err(late()))?;
+            self.take_over(bearings, news, truths);
             if is_all {
                 break;
             }
@@ -108,7 +112,19 @@ impl Inner {
         Ok(())
     }
 
-    fn take_over(&self, bearings: &mut Bearings, news: News) {
+    /// Asks about those of the changed accounts whose latest change is not known here, or about all. Most changes are this
+    /// process's own, and it was told what came of them.
+    async fn ask_about(&self, changed: &[(AccountId, u64)], all: bool) -> RedisResult<Vec<(AccountId, Truth)>> {
+        let asked: Vec<AccountId> = {
+            let replica = self.replica.lock();
+            let is_news = |(id, number): &&(AccountId, u64)| all || replica.version(*id) < *number;
+            changed.iter().filter(is_news).map(|(id, _)| *id).collect()
+        };
+        let truths = join_all(asked.iter().map(|id| self.store.load(*id))).await;
+        asked.into_iter().zip(truths).map(|(id, truth)| truth.map(|truth| (id, truth))).collect()
+    }
+
+    fn take_over(&self, bearings: &mut Bearings, news: News, truths: Vec<(AccountId, Truth)>) {
         if matches!(self.clock, Clock::System) {
             self.ahead_ms.store(news.now_ms - self.clock.now_ms(), Ordering::Relaxed);
         }
@@ -126,12 +142,14 @@ impl Inner {
             replica.doubt_all();
         }
         bearings.memory = news.memory;
-        let has_news = !news.accounts.is_empty();
-        for (id, number, truth) in news.accounts {
+        let has_news = !truths.is_empty();
+        for (id, truth) in truths {
             replica.learn(id, &truth, now);
-            if !is_lost {
-                bearings.seen = bearings.seen.max(number);
-            }
+        }
+        if let Some((_, number)) = news.changed.last()
+            && !is_lost
+        {
+            bearings.seen = bearings.seen.max(*number);
         }
         drop(replica);
         if has_news {
@@ -212,4 +230,8 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+fn late() -> RedisError {
+    RedisError::from((redis::ErrorKind::Io, "it did not answer in time"))
 }

@@ -106,8 +106,8 @@ pub(super) struct News {
     pub(super) held: bool,
     /// Living processes, this one included.
     pub(super) processes: Vec<String>,
-    /// Changed accounts, in the order of their latest change.
-    pub(super) accounts: Vec<(AccountId, u64, Truth)>,
+    /// Changed accounts with the number of their latest change, in its order.
+    pub(super) changed: Vec<(AccountId, u64)>,
 }
 
 impl Store {
@@ -248,17 +248,16 @@ impl Store {
         call.invoke_async(&mut self.telling.clone()).await.map(Truth)
     }
 
+    /// Says that this process lives, and asks for the accounts that changed after change number `after`, at most so many.
     pub(super) async fn poll(&self, after: u64, most: usize) -> RedisResult<News> {
-        type Answer = (i64, String, i64, Vec<String>, Vec<(String, String, Vec<String>)>);
+        type Answer = (i64, String, i64, Vec<String>, Vec<(String, String)>);
         let mut call = self.call(&self.scripts.poll);
         call.key(self.key("memory")).arg(&self.process).arg(self.time()).arg(Uuid::new_v4().simple().to_string());
-        call.arg(after).arg(most).arg(format!("{}:a:", self.prefix));
-        let (now_ms, memory, held, processes, told): Answer = call.invoke_async(&mut self.telling.clone()).await?;
-        let accounts = told
-            .into_iter()
-            .filter_map(|(id, number, fields)| Some((id.parse().ok()?, number.parse().ok()?, Truth(fields))))
-            .collect();
-        Ok(News { now_ms, memory, held: held == 1, processes, accounts })
+        call.arg(after).arg(most);
+        let (now_ms, memory, held, processes, changed): Answer = call.invoke_async(&mut self.telling.clone()).await?;
+        let changed =
+            changed.into_iter().filter_map(|(id, number)| Some((id.parse().ok()?, number.parse().ok()?))).collect();
+        Ok(News { now_ms, memory, held: held == 1, processes, changed })
     }
 
     /// Forgets an account.

@@ -63,9 +63,9 @@ local function charge(b, cost, now)
 end
 
 -- What an asker has to hear of an account that was just changed: all of it, or only what was `made` of it when its number
--- before was the one that the asker knows.
-local function news(key, before, known, made)
-  if before ~= known or known == '0' then return redis.call('HGETALL', key) end
+-- before was the one that the asker knows. An account without changes is as its first asker told it.
+local function news(key, before, known, made, is_askers)
+  if before ~= known or known == '0' and not is_askers then return redis.call('HGETALL', key) end
   local told = {'since', known}
   for at = 1, #made do told[#told + 1] = made[at] end
   return told
@@ -73,10 +73,13 @@ end
 
 -- Writes what is missing of an account from a flat list of fields; true when the account was unknown.
 local function sow(key, seed)
-  local new = redis.call('HSETNX', key, 'v', 0) == 1
   local fields = cjson.decode(seed)
+  if redis.call('HSETNX', key, 'v', 0) == 1 then
+    redis.call('HSET', key, unpack(fields))
+    return true
+  end
   for at = 1, #fields, 2 do redis.call('HSETNX', key, fields[at], fields[at + 1]) end
-  return new
+  return false
 end
 
 -- Ends the calls of processes that are gone; answers how many run.

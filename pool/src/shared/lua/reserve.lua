@@ -14,10 +14,10 @@ local seen = {}
 if ARGV[7] == '1' then redis.call('ZADD', KEYS[3], whole(now), ARGV[1]) end
 for at = 4, #KEYS do
   local key, id, known, seed = KEYS[at], ARGV[3 * at - 4], ARGV[3 * at - 3], ARGV[3 * at - 2]
-  local h = redis.call('HMGET', key, 'st', 'un', field, 'n', mine, 'u', 'v')
+  local h, is_askers = redis.call('HMGET', key, 'st', 'un', field, 'n', mine, 'u', 'v'), false
   if not h[1] or not h[3] then
     if seed == '' then return {-2, {}} end
-    sow(key, seed)
+    is_askers = sow(key, seed)
     h = redis.call('HMGET', key, 'st', 'un', field, 'n', mine, 'u', 'v')
   end
   local status, b = h[1], parse(h[3])
@@ -35,7 +35,7 @@ for at = 4, #KEYS do
       redis.call('HSET', key, field, left, 'n', more, mine, whole(held + 1), 'u', calls, 'lu', used, 'v', number)
       if is_back then redis.call('HSET', key, 'st', 'a') end
       seen[#seen + 1] = news(key, h[7], is_back and '' or known,
-        {'v', number, field, left, 'n', more, 'u', calls, 'lu', used})
+        {'v', number, field, left, 'n', more, 'u', calls, 'lu', used}, is_askers)
       return {at - 3, seen}
     end
   end
