@@ -285,6 +285,8 @@ async fn i1_whatever_is_killed_or_held_up_nothing_is_lost() {
         let hit = workers.swap_remove(dice.random_range(0..workers.len()));
         match dice.random_range(0..3) {
             0 => {
+                // Held up before, it may be on its way back under a new name: what has none cannot be buried.
+                wait_for("it to be among the workers", async || !hit.rows(&ground).await.is_empty()).await;
                 hit.signal("-STOP");
                 let known = hit.rows(&ground).await;
                 wait_for("it to be buried", async || hit.rows(&ground).await != known).await;
