@@ -3,10 +3,12 @@
 use anyhow::Result;
 use grok2api_config::{Tier, Vault, secret};
 use grok2api_entity::account::{Failures, Inserted, Kind, NewAccount, Status, insert_many};
+use grok2api_entity::audit::{self, Note};
 use grok2api_entity::connect;
 use grok2api_pool::persist;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 
 /// What all accounts of one addition have in common.
 #[derive(Debug, Clone)]
@@ -60,6 +62,8 @@ pub async fn add(
     let work = connect::begin_write(db).await?;
     let inserted = insert_many(&*work, rows).await?;
     announce_change(&*work).await?;
+    let detail = json!({ "given": tokens.len(), "added": inserted.added });
+    audit::insert(&*work, &Note::by_hand("account.add", "", detail)).await?;
     work.commit().await?;
     Ok(inserted)
 }

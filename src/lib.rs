@@ -6,6 +6,7 @@ pub mod balancer;
 mod cli;
 pub mod demo;
 pub mod entry;
+mod first_admin;
 pub mod house;
 pub mod mirror;
 pub mod serve;

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::first_admin;
 use crate::house::{House, Role};
 
 /// Connections that may wait to be accepted; the system's own limit may lower it.
@@ -26,6 +27,9 @@ pub async fn serve(startup: &StartUp, role: Role) -> Result<()> {
         Role::Worker => startup.worker.listen,
         Role::Scheduler => startup.scheduler.listen,
     };
+    if matches!(role, Role::All | Role::Api) {
+        first_admin::ensure_told(&house.store, startup).await?;
+    }
     let listener = match address {
         Some(address) => Some(
             listen(address).with_context(|| format!("cannot listen on {address}: is another server running there?"))?,

@@ -7,6 +7,7 @@ use poem::http::header;
 use poem::{EndpointExt, Response, Route, endpoint::make_sync};
 use poem_openapi::{ContactObject, LicenseObject, OpenApiService};
 
+use crate::access::{AuditApi, LoginApi, MeApi, SessionsApi};
 use crate::bulk::BulkApi;
 use crate::chat::ChatApi;
 use crate::edge::Edge;
@@ -20,10 +21,14 @@ use crate::schedules::SchedulesApi;
 use crate::state::AppState;
 use crate::videos::VideosApi;
 
-type Apis = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi, SchedulesApi, BulkApi, OperationApi);
+type ClientApis = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi);
+type AccessApis = (LoginApi, MeApi, SessionsApi, AuditApi);
+type Apis = (ClientApis, AccessApis, SchedulesApi, BulkApi, OperationApi);
 
 fn service() -> OpenApiService<Apis, ()> {
-    let apis = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi, SchedulesApi, BulkApi, OperationApi);
+    let clients = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi);
+    let access = (LoginApi, MeApi, SessionsApi, AuditApi);
+    let apis = (clients, access, SchedulesApi, BulkApi, OperationApi);
     OpenApiService::new(apis, "grok2api", env!("CARGO_PKG_VERSION"))
         .description("One OpenAI-compatible endpoint in front of a pool of your own Grok accounts.")
         .license(LicenseObject::new("MIT"))

@@ -196,9 +196,10 @@ impl From<ApiError> for poem::Error {
 }
 
 /// Statuses a described operation may fail with, and what they mean.
-const FAILURES: [(u16, &str); 14] = [
+const FAILURES: [(u16, &str); 15] = [
     (400, "The request is not valid: `param` names the member at fault."),
     (401, "The API key is missing or wrong."),
+    (403, "This is for others: a page of another site asks, or the password must be changed or given again first."),
     (404, "There is no such model, object or path."),
     (405, "The path does not take this method."),
     (408, "The request's body did not arrive in time."),

@@ -1,6 +1,6 @@
 //! What clients say, and what we answer.
 
-mod admin;
+pub mod access;
 mod app;
 mod asset_fetcher;
 mod auth;

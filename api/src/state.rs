@@ -17,6 +17,7 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::access::Access;
 use crate::asset_fetcher::AssetFetcher;
 use crate::auth::ClientKeys;
 use crate::media::MediaWaits;
@@ -47,7 +48,9 @@ pub struct AppState {
     pub metrics: Option<PrometheusHandle>,
     /// Lets scrapers from other machines read `/metrics`.
     pub metrics_token: Option<Arc<SecretString>>,
-    /// Opens the operator's paths; without it they are closed.
+    /// What logging in needs to know.
+    pub access: Arc<Access>,
+    /// Opens the operator's paths beside the sessions of administrators.
     pub admin_token: Option<Arc<SecretString>>,
     /// Whether this process uses accounts, so that it needs some to be ready.
     pub serves: bool,
@@ -101,7 +104,8 @@ impl AppState {
         Self {
             gateway: parts.gateway,
             db: parts.db,
-            keys: Arc::new(ClientKeys::new(parts.vault)),
+            keys: Arc::new(ClientKeys::new(Arc::clone(&parts.vault))),
+            access: Arc::new(Access::new(parts.vault)),
             usage: parts.usage,
             jobs: parts.jobs,
             media: parts.media,

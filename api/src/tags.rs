@@ -17,6 +17,8 @@ pub(crate) enum Tag {
     Jobs,
     /// The models on offer.
     Models,
+    /// Logging in, sessions, who did what.
+    Access,
     /// What becomes due by itself.
     Schedules,
     /// Work on many accounts at once.

@@ -16,8 +16,8 @@ pub use settings::{
 };
 pub use spec::Refusal;
 pub use startup::{
-    ConfigEntry, ConfigError, FetchConfig, KeyProblem, Loaded, LogConfig, LogFormat, MediaConfig, MediaStore,
-    Provenance, S3Config, SchedulerConfig, ServerConfig, Source, StartUp, StartUpFlags, StorageMode, Surroundings,
-    UpstreamConfig, Warning, WorkerConfig,
+    AdminConfig, ConfigEntry, ConfigError, FetchConfig, KeyProblem, Loaded, LogConfig, LogFormat, MediaConfig,
+    MediaStore, Provenance, S3Config, SchedulerConfig, ServerConfig, Source, StartUp, StartUpFlags, StorageMode,
+    Surroundings, UpstreamConfig, Warning, WorkerConfig,
 };
 pub use vault::{Vault, VaultError};

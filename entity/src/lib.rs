@@ -2,7 +2,10 @@
 
 pub mod account;
 pub mod account_budget;
+pub mod admin;
+pub mod admin_session;
 pub mod asset;
+pub mod audit;
 pub mod bulk;
 pub mod bulk_item;
 pub mod clock;
@@ -13,6 +16,7 @@ pub mod idempotency;
 pub mod job;
 pub mod job_attempt;
 pub mod keeper;
+pub mod login_limit;
 pub mod meta;
 pub mod request_log;
 pub mod schedule;

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use grok2api_config::{SettingValue, Settings, SettingsError, SettingsHandle, Vault, VaultError};
+use grok2api_entity::audit::{self, Note};
 use grok2api_entity::connect::begin_write;
 use grok2api_entity::keeper::{Keeper, NotKept};
 use grok2api_entity::setting::{self, Change};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use secrecy::ExposeSecret;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 /// How often changes made by other processes are looked for; they are in force within five seconds (F55).
@@ -86,7 +87,16 @@ impl SettingsStore {
         *self.version.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes all of `changes` (by key; `null` takes a setting back to the start-up configuration) or none of them.
+    /// As [`Self::update_by`], by somebody at the machine itself.
+    ///
+    /// # Errors
+    /// As [`Self::update_by`].
+    pub async fn update(&self, changes: &BTreeMap<String, Value>) -> Result<i64, StoreError> {
+        self.update_by(changes, Note::by_hand("settings.update", "", Value::Null)).await
+    }
+
+    /// Makes all of `changes` (by key; `null` takes a setting back to the start-up configuration) or none of them, and
+    /// notes who did it, with the values before and after of those that are no secrets.
     ///
     /// Returns the new version. The new snapshot is in force here when this returns; other processes follow within
     /// seconds, those of this one that run [`Self::watch`] included.
@@ -94,15 +104,18 @@ impl SettingsStore {
     /// # Errors
     /// [`StoreError::Refused`] with every bad key and value; nothing has changed, whatever the error, but for
     /// [`StoreError::NotKept`]: then everything is stored and in force, and only its copy is missing.
-    pub async fn update(&self, changes: &BTreeMap<String, Value>) -> Result<i64, StoreError> {
+    pub async fn update_by(&self, changes: &BTreeMap<String, Value>, mut note: Note) -> Result<i64, StoreError> {
         let (removed, set): (BTreeMap<_, _>, BTreeMap<_, _>) =
             changes.clone().into_iter().partition(|(_, value)| value.is_null());
         let work = begin_write(&self.db).await.map_err(StoreError::Database)?;
         let mut stored = read(&*work, &self.vault).await?;
+        let before = over(&self.base, &stored);
         stored.retain(|key, _| !removed.contains_key(key));
         let settings = over(&self.base, &stored).apply(&set).map_err(StoreError::Refused)?;
         let rows = self.rows(&settings, changes)?;
         let version = setting::store(&*work, &rows).await.map_err(StoreError::Database)?;
+        note.detail = differences(&before, &settings, changes);
+        audit::insert(&*work, &note).await.map_err(StoreError::Database)?;
         work.commit().await.map_err(StoreError::Database)?;
         self.publish(settings, version);
         if let Some(keeper) = &self.keeper {
@@ -172,6 +185,23 @@ impl SettingsStore {
         }
         Ok(rows)
     }
+}
+
+/// The changed settings with their values before and after; of secrets only that they changed.
+fn differences(before: &Settings, after: &Settings, changes: &BTreeMap<String, Value>) -> Value {
+    let plain = |settings: &Settings, key: &str| match settings.get(key) {
+        Some(SettingValue::Plain(value)) => value,
+        Some(SettingValue::Secret(_)) | None => Value::Null,
+    };
+    let one = |key: &String| {
+        let told = if Settings::is_secret(key) {
+            json!({ "secret": true })
+        } else {
+            json!({ "before": plain(before, key), "after": plain(after, key) })
+        };
+        (key.clone(), told)
+    };
+    Value::Object(changes.keys().map(one).collect())
 }
 
 /// The stored values by key, secrets opened.

@@ -25,6 +25,8 @@ impl MigratorTrait for Migrator {
             Box::new(crate::m20261123_000022_test_account::Migration),
             Box::new(crate::m20261123_000023_create_usage_day::Migration),
             Box::new(crate::m20261123_000024_create_bulk::Migration),
+            Box::new(crate::m20261123_000025_create_admin::Migration),
+            Box::new(crate::m20261123_000026_create_audit::Migration),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! Work on many accounts at once: a job, a row that says how far it is, and a row for each account that is named.
 
 use grok2api_entity::account::{Filter, Kind as AccountKind, Status};
+use grok2api_entity::audit::{self, Note};
 use grok2api_entity::connect::begin_write;
 use grok2api_entity::job::{self, Kind};
 use grok2api_entity::{account, bulk, bulk_item, clock};
@@ -88,11 +89,11 @@ pub struct NewBulk {
     pub sealed: Vec<String>,
 }
 
-/// Accepts bulk work: everything is on disk when this returns, or nothing.
+/// Accepts bulk work, and notes who asked: everything is on disk when this returns, or nothing.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn submit(jobs: &Jobs, new: NewBulk) -> Result<bulk::Model, QueueError> {
+pub async fn submit(jobs: &Jobs, new: NewBulk, note: &Note) -> Result<bulk::Model, QueueError> {
     let job = NewJob { id: new.id, ..NewJob::new(new.kind, PATIENCE_MS) };
     let made = within(WRITE, async {
         let tx = begin_write(jobs.db()).await?;
@@ -126,6 +127,7 @@ pub async fn submit(jobs: &Jobs, new: NewBulk) -> Result<bulk::Model, QueueError
             });
             bulk_item::Entity::insert_many(items).exec_without_returning(&*tx).await?;
         }
+        audit::insert(&*tx, note).await?;
         let tickets = Jobs::insert(&*tx, vec![job]).await?;
         tx.commit().await?;
         Ok((row, tickets))
@@ -136,11 +138,18 @@ pub async fn submit(jobs: &Jobs, new: NewBulk) -> Result<bulk::Model, QueueError
     Ok(row)
 }
 
-/// Ends a job of the gateway's own, and the bulk work that it may be. `None` when it was over already.
+/// Ends a job of the gateway's own, and the bulk work that it may be. `None` when it was over already. Who asks is noted
+/// first, so that nothing ends without.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn cancel(jobs: &Jobs, job: &job::Model) -> Result<Option<job::Model>, QueueError> {
+pub async fn cancel(jobs: &Jobs, job: &job::Model, note: &Note) -> Result<Option<job::Model>, QueueError> {
+    within(WRITE, async {
+        let tx = begin_write(jobs.db()).await?;
+        audit::insert(&*tx, note).await?;
+        tx.commit().await
+    })
+    .await?;
     let cancelled = jobs.cancel(job).await?;
     // Also after a cancellation that got no further: nobody works on it now.
     if cancelled.is_some() || job.state == job::State::Cancelled {

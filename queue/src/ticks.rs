@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use grok2api_entity::audit::{self, Note};
 use grok2api_entity::connect::begin_write;
 use grok2api_entity::schedule::{self, Column, Entity, Name};
 use grok2api_entity::{clock, job, tick};
@@ -132,11 +133,11 @@ pub async fn make(jobs: &Jobs, name: Name, timetable: &dyn Timetable, jitter: Du
     tell(jobs, name, made.await?).await
 }
 
-/// Makes a tick at once, because an operator wants it. The ticks that are due by themselves stay as they are.
+/// Makes a tick at once, because an operator wants it, who is noted. The ticks that are due by themselves stay as they are.
 ///
 /// # Errors
 /// [`RunError`]: there is no tick then.
-pub async fn run_now(jobs: &Jobs, name: Name) -> Result<Tick, RunError> {
+pub async fn run_now(jobs: &Jobs, name: Name, note: &Note) -> Result<Tick, RunError> {
     ensure(jobs.db()).await?;
     let mut open = None;
     let made = in_time(async {
@@ -156,6 +157,7 @@ pub async fn run_now(jobs: &Jobs, name: Name) -> Result<Tick, RunError> {
             due_ms += if due_ms % 1000 == 999 { 2 } else { 1 };
         }
         let made = write(&tx, name, due_ms, now, new_job(name, now, 0, PATIENCE_MS.1), true).await?;
+        audit::insert(&*tx, note).await?;
         failpoint::hit("before_tick").await;
         tx.commit().await?;
         failpoint::hit("after_tick").await;
@@ -170,11 +172,17 @@ pub async fn run_now(jobs: &Jobs, name: Name) -> Result<Tick, RunError> {
     }
 }
 
-/// Stops a schedule for a while, or lets it go on; answers its row. What was due meanwhile is not made up for.
+/// Stops a schedule for a while, or lets it go on; answers its row, and notes who did it. What was due meanwhile is not
+/// made up for.
 ///
 /// # Errors
 /// The database refuses.
-pub async fn set_paused(db: &DatabaseConnection, name: Name, paused: bool) -> Result<schedule::Model, DbErr> {
+pub async fn set_paused(
+    db: &DatabaseConnection,
+    name: Name,
+    paused: bool,
+    note: &Note,
+) -> Result<schedule::Model, DbErr> {
     ensure(db).await?;
     in_time(async {
         let tx = begin_write(db).await?;
@@ -186,6 +194,7 @@ pub async fn set_paused(db: &DatabaseConnection, name: Name, paused: bool) -> Re
         let after_ms = if paused { row.after_ms } else { now };
         let update = schedule::ActiveModel { paused: Set(paused), after_ms: Set(after_ms), ..Default::default() };
         Entity::update_many().set(update).filter(Column::Name.eq(name)).exec(&*tx).await?;
+        audit::insert(&*tx, note).await?;
         tx.commit().await?;
         Ok(schedule::Model { paused, after_ms, ..row })
     })

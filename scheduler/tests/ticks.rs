@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use grok2api_config::{Cadence, Settings};
+use grok2api_entity::audit::Note;
 use grok2api_entity::schedule::{self, Name};
 use grok2api_entity::testing::TestDatabase;
 use grok2api_entity::{clock, connect, job, tick};
@@ -22,6 +23,10 @@ use sea_orm::{
 const SCHEDULERS: usize = 5;
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
+
+fn by_test() -> Note {
+    Note::by_hand("schedule.test", "", serde_json::Value::Null)
+}
 
 /// Records of one test, and jobs over connections of its own for each scheduler.
 struct Ground {
@@ -216,9 +221,9 @@ async fn what_was_due_before_the_first_start_or_in_a_pause_is_not_made_up_for() 
     let yearly = Timetable::from(Cadence::parse("0 0 1 1 *").unwrap());
     assert_eq!(make(&ground.parties[0], Name::StatsRollup, &yearly).await, None);
     ground.done_until(0).await;
-    ticks::set_paused(ground.db(), Name::StatsRollup, true).await.unwrap();
+    ticks::set_paused(ground.db(), Name::StatsRollup, true, &by_test()).await.unwrap();
     assert_eq!(make(&ground.parties[0], Name::StatsRollup, &yearly).await, None);
-    ticks::set_paused(ground.db(), Name::StatsRollup, false).await.unwrap();
+    ticks::set_paused(ground.db(), Name::StatsRollup, false, &by_test()).await.unwrap();
     assert_eq!(make(&ground.parties[0], Name::StatsRollup, &yearly).await, None);
     let off = Timetable::from(Cadence::parse("off").unwrap());
     ground.done_until(0).await;
@@ -286,7 +291,8 @@ async fn f27_clock_steps_of_an_hour_neither_double_nor_skip() {
 async fn a_run_by_hand_has_a_tick_of_its_own_and_waits_for_nobodys_end_twice() {
     for which in ["sqlite", "postgres", "mariadb"] {
         let ground = Ground::new(TestDatabase::patiently(which).await, 2).await;
-        let asked = ground.parties.iter().map(|jobs| ticks::run_now(jobs, Name::TokenTest));
+        let note = by_test();
+        let asked = ground.parties.iter().map(|jobs| ticks::run_now(jobs, Name::TokenTest, &note));
         let (made, refused): (Vec<_>, Vec<_>) =
             futures_util::future::join_all(asked).await.into_iter().partition(Result::is_ok);
         assert_eq!((made.len(), refused.len()), (1, 1), "the job of the first is not over");
@@ -295,7 +301,7 @@ async fn a_run_by_hand_has_a_tick_of_its_own_and_waits_for_nobodys_end_twice() {
         let row = ground.parties[0].find(first.job_id).await.unwrap().unwrap();
         assert_eq!(row.kind, job::Kind::TokenTest);
         ground.parties[0].cancel(&row).await.unwrap();
-        let second = ticks::run_now(&ground.parties[1], Name::TokenTest).await.unwrap();
+        let second = ticks::run_now(&ground.parties[1], Name::TokenTest, &by_test()).await.unwrap();
         assert!(second.due_ms != first.due_ms && second.due_ms % 1000 != 0);
         // The times that are due by themselves stay as they are.
         let rows = ground.ticks(Name::TokenTest).await;

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use grok2api_config::{LogFormat, StartUpFlags};
 
-use super::{backup, config, doctor, healthcheck, import, key, migrate, schedule, settings, token};
+use super::{admin, backup, config, doctor, healthcheck, import, key, migrate, schedule, settings, token};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -117,6 +117,9 @@ pub(crate) enum Tool {
     /// Make or show the key that clients send
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Get back in as an administrator: another password, or a code to log in with
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
     /// Fill and look after the pool of accounts
     #[command(subcommand)]
     Token(token::TokenCommand),

@@ -1,5 +1,6 @@
 //! The command line: what can be asked for, and the commands that do their work and end.
 
+mod admin;
 mod args;
 mod backup;
 mod config;

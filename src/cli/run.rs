@@ -6,7 +6,7 @@ use grok2api_config::{StartUp, StartUpFlags};
 
 use super::args::Tool;
 use super::output::Output;
-use super::{backup, config, doctor, healthcheck, import, key, migrate, outcome, schedule, settings, token};
+use super::{admin, backup, config, doctor, healthcheck, import, key, migrate, outcome, schedule, settings, token};
 
 /// Carries out a command that does its work and ends; errors are told on standard error.
 pub(crate) async fn run(tool: Tool, flags: &StartUpFlags) -> ExitCode {
@@ -25,6 +25,7 @@ async fn execute(tool: Tool, flags: &StartUpFlags, output: &mut Output) -> anyho
         Tool::Config(command) => config::run(&command, &loaded, output),
         Tool::Settings(command) => settings::run(command, &loaded.startup, output).await,
         Tool::Key(command) => key::run(command, &loaded, output).await,
+        Tool::Admin(command) => admin::run(command, &loaded.startup, output).await,
         Tool::Token(command) => token::run(command, &loaded.startup, output).await,
         Tool::Import(command) => import::run(command, &loaded.startup, output).await,
         Tool::Schedule(command) => schedule::run(&command, &loaded.startup, output).await,

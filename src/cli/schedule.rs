@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use grok2api_config::{Settings, StartUp};
+use grok2api_entity::audit::Note;
 use grok2api_entity::schedule::{Model, Name};
 use grok2api_queue::ticks::{self, Timetable as _};
 use grok2api_scheduler::Timetable;
@@ -50,7 +51,7 @@ pub(super) async fn run(command: &ScheduleCommand, startup: &StartUp, output: &m
         ScheduleCommand::Run(one) => {
             let name = known(&one.name)?;
             let jobs = Box::pin(work::jobs(startup, &store.db)).await?;
-            let tick = ticks::run_now(&jobs, name).await?;
+            let tick = ticks::run_now(&jobs, name, &Note::by_hand("schedule.run", name.as_str(), json!({}))).await?;
             if one.json {
                 output
                     .json(&json!({"name": name.as_str(), "due_ms": tick.due_ms, "job_id": tick.job_id.to_string()}))?;
@@ -99,7 +100,9 @@ async fn list(store: &Store, as_json: bool, output: &mut Output) -> Result<()> {
 }
 
 async fn pause(store: &Store, one: &One, paused: bool, output: &mut Output) -> Result<()> {
-    let row = ticks::set_paused(&store.db, known(&one.name)?, paused).await?;
+    let name = known(&one.name)?;
+    let action = if paused { "schedule.pause" } else { "schedule.resume" };
+    let row = ticks::set_paused(&store.db, name, paused, &Note::by_hand(action, name.as_str(), json!({}))).await?;
     let settings = store.settings.handle().snapshot();
     if one.json {
         output.json(&json_of(&row, &settings, ticks::database_time(&store.db).await?))?;

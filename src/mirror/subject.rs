@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use anyhow::{Context, Result};
-use grok2api_entity::{account, meta, schedule, setting};
+use grok2api_entity::{account, admin, meta, schedule, setting};
 use grok2api_migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
@@ -32,10 +32,13 @@ pub(super) enum Subject {
     Schedule,
     /// By what a master key is known to be the right one.
     Meta,
+    /// Administrators, with the hashes of their passwords.
+    Admin,
 }
 
 /// All of them; their places are their numbers in scripts.
-pub(super) const ALL: [Subject; 4] = [Subject::Account, Subject::Setting, Subject::Schedule, Subject::Meta];
+pub(super) const ALL: [Subject; 5] =
+    [Subject::Account, Subject::Setting, Subject::Schedule, Subject::Meta, Subject::Admin];
 
 /// A row as it is to be in the mirror; nothing if it is to go.
 #[derive(Debug)]
@@ -53,6 +56,7 @@ impl Subject {
             Self::Setting => "setting",
             Self::Schedule => "schedule",
             Self::Meta => "meta",
+            Self::Admin => "admin",
         }
     }
 
@@ -65,14 +69,16 @@ impl Subject {
         match self {
             Self::Account => format!("lower(hex({row}.id))"),
             Self::Setting | Self::Meta => format!("{row}.key"),
-            Self::Schedule => format!("{row}.name"),
+            Self::Schedule | Self::Admin => format!("{row}.name"),
         }
     }
 
     /// What is noted: events, which row of them, and when.
     pub(super) fn triggers(self) -> [(&'static str, &'static str, &'static str); 3] {
         match self {
-            Self::Account | Self::Setting => [("INSERT", "NEW", ""), ("UPDATE", "NEW", ""), ("DELETE", "OLD", "")],
+            Self::Account | Self::Setting | Self::Admin => {
+                [("INSERT", "NEW", ""), ("UPDATE", "NEW", ""), ("DELETE", "OLD", "")]
+            }
             // Schedulers touch their rows every two seconds.
             Self::Schedule => [
                 ("INSERT", "NEW", ""),
@@ -122,6 +128,7 @@ impl Subject {
                 let check = meta::Entity::find().filter(meta::Column::Key.eq(meta::VAULT_CHECK));
                 named::<meta::Entity>(db, check, meta_name).await
             }
+            Self::Admin => named::<admin::Entity>(db, admin::Entity::find(), admin_name).await,
         }
     }
 
@@ -143,7 +150,7 @@ impl Subject {
                 let these = schedule::Entity::find().filter(schedule::Column::Name.is_in(names));
                 named::<schedule::Entity>(db, these, schedule_name).await
             }
-            Self::Meta => self.few(db).await,
+            Self::Meta | Self::Admin => self.few(db).await,
         }
     }
 
@@ -154,6 +161,7 @@ impl Subject {
             Self::Setting => restore::<setting::Entity>(self, tx, remote).await,
             Self::Schedule => restore::<schedule::Entity>(self, tx, remote).await,
             Self::Meta => restore::<meta::Entity>(self, tx, remote).await,
+            Self::Admin => restore::<admin::Entity>(self, tx, remote).await,
         };
         restored.with_context(|| format!("the {} rows of the mirror cannot be read back", self.name()))
     }
@@ -201,6 +209,10 @@ fn schedule_name(row: &schedule::Model) -> String {
 
 fn meta_name(row: &meta::Model) -> String {
     row.key.clone()
+}
+
+fn admin_name(row: &admin::Model) -> String {
+    row.name.clone()
 }
 
 async fn named<E: EntityTrait>(

@@ -7,6 +7,7 @@ use anyhow::Result;
 use futures_util::future::BoxFuture;
 use grok2api::accounts::{self, Template};
 use grok2api::house::{House, Role};
+use grok2api_api::access::setup;
 use grok2api_config::{StartUp, Tier};
 use grok2api_gateway::Gateway;
 use grok2api_gateway::settings_store::SettingsStore;
@@ -177,6 +178,9 @@ impl TestAppBuilder {
             let template = Template { tier: *tier, tags: Vec::new(), note: String::new(), created_at: 0 };
             let token = SecretString::from(name.as_str());
             accounts::add(&house.store.db, &house.store.vault, &[token], &template).await?;
+        }
+        if let Some(password) = &startup.admin.password {
+            setup::ensure_first(&house.store.db, &startup.admin.username, Some(password)).await?;
         }
         house.store.settings.update(&self.settings).await?;
         house.load_accounts().await?;

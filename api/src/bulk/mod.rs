@@ -12,9 +12,10 @@ use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 use sea_orm::EntityTrait;
 use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::admin::Admin;
+use crate::access::Admin;
 use crate::body::JsonBody;
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -70,10 +71,10 @@ impl BulkApi {
     async fn test(
         &self,
         state: Data<&AppState>,
-        _admin: Admin,
+        admin: Admin,
         body: JsonBody<AccountChoice>,
     ) -> Result<Json<Bulk>, ApiError> {
-        accept(&state, body.0.work(Kind::BulkTest)?).await
+        accept(&state, &admin, body.0.work(Kind::BulkTest)?).await
     }
 
     /// Take many accounts away.
@@ -81,10 +82,10 @@ impl BulkApi {
     async fn delete(
         &self,
         state: Data<&AppState>,
-        _admin: Admin,
+        admin: Admin,
         body: JsonBody<AccountChoice>,
     ) -> Result<Json<Bulk>, ApiError> {
-        accept(&state, body.0.work(Kind::BulkDelete)?).await
+        accept(&state, &admin, body.0.work(Kind::BulkDelete)?).await
     }
 
     /// Change the labels of many accounts.
@@ -92,10 +93,10 @@ impl BulkApi {
     async fn tag(
         &self,
         state: Data<&AppState>,
-        _admin: Admin,
+        admin: Admin,
         body: JsonBody<TagAccounts>,
     ) -> Result<Json<Bulk>, ApiError> {
-        accept(&state, body.0.work()?).await
+        accept(&state, &admin, body.0.work()?).await
     }
 
     /// Add many accounts.
@@ -103,10 +104,10 @@ impl BulkApi {
     async fn import(
         &self,
         state: Data<&AppState>,
-        _admin: Admin,
+        admin: Admin,
         body: JsonBody<ImportAccounts>,
     ) -> Result<Json<Bulk>, ApiError> {
-        accept(&state, body.0.work(&state)?).await
+        accept(&state, &admin, body.0.work(&state)?).await
     }
 
     /// Retrieve how far the work on many accounts is.
@@ -137,21 +138,39 @@ impl BulkApi {
     async fn cancel(
         &self,
         state: Data<&AppState>,
-        _admin: Admin,
+        admin: Admin,
         id: Path<String>,
     ) -> Result<Json<CancelledJob>, ApiError> {
         let missing = || ApiError::not_found("job", &id.0);
         let uuid = Uuid::parse_str(&id.0).map_err(|_| missing())?;
         let job = state.jobs.find(uuid).await?.filter(|job| job.owner.is_empty()).ok_or_else(missing)?;
-        let job = cancel(&state.jobs, &job).await?.unwrap_or(job);
+        let note = admin.note("job.cancel", job.id.to_string(), json!({ "kind": job.kind.as_str() }));
+        let job = cancel(&state.jobs, &job, &note).await?.unwrap_or(job);
         Ok(Json(CancelledJob { id: job.id.to_string(), kind: job.kind.as_str(), status: job.state.as_str() }))
     }
 }
 
-async fn accept(state: &AppState, new: NewBulk) -> Result<Json<Bulk>, ApiError> {
+async fn accept(state: &AppState, admin: &Admin, new: NewBulk) -> Result<Json<Bulk>, ApiError> {
     state.jobs.admit(new.kind, "").await?;
-    let row = submit(&state.jobs, new).await?;
+    let detail = json!({
+        "named": new.accounts.len(),
+        "tokens": new.sealed.len(),
+        "filter": new.params.filter,
+        "add": new.params.add,
+        "remove": new.params.remove,
+    });
+    let note = admin.note(action(new.kind), new.id.to_string(), detail);
+    let row = submit(&state.jobs, new, &note).await?;
     Ok(Json(Bulk::new(&row, None)))
+}
+
+fn action(kind: Kind) -> &'static str {
+    match kind {
+        Kind::BulkTest => "bulk.test",
+        Kind::BulkDelete => "bulk.delete",
+        Kind::BulkTag => "bulk.tag",
+        _ => "bulk.import",
+    }
 }
 
 async fn find(state: &AppState, id: &str) -> Result<bulk::Model, ApiError> {

@@ -9,8 +9,9 @@ use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
+use serde_json::json;
 
-use crate::admin::Admin;
+use crate::access::Admin;
 use crate::error::ApiError;
 use crate::state::AppState;
 use crate::tags::Tag;
@@ -39,9 +40,10 @@ impl SchedulesApi {
     /// Answers with the job at once; `list_schedules` shows how it stands. 409 `schedule_running` while the latest job of
     /// the schedule is not over.
     #[oai(path = "/:name/run", method = "post", operation_id = "run_schedule")]
-    async fn run(&self, state: Data<&AppState>, _admin: Admin, name: Path<String>) -> Result<Json<Started>, ApiError> {
+    async fn run(&self, state: Data<&AppState>, admin: Admin, name: Path<String>) -> Result<Json<Started>, ApiError> {
         let name = known(&name.0)?;
-        let tick = ticks::run_now(&state.jobs, name).await?;
+        let note = admin.note("schedule.run", name.as_str(), json!({}));
+        let tick = ticks::run_now(&state.jobs, name, &note).await?;
         Ok(Json(Started::new(name, tick)))
     }
 
@@ -50,10 +52,12 @@ impl SchedulesApi {
     async fn pause(
         &self,
         state: Data<&AppState>,
-        _admin: Admin,
+        admin: Admin,
         name: Path<String>,
     ) -> Result<Json<Schedule>, ApiError> {
-        let row = ticks::set_paused(state.jobs.db(), known(&name.0)?, true).await?;
+        let name = known(&name.0)?;
+        let note = admin.note("schedule.pause", name.as_str(), json!({}));
+        let row = ticks::set_paused(state.jobs.db(), name, true, &note).await?;
         state.kept().await?;
         Ok(Json(shown(&state, row).await?))
     }
@@ -63,10 +67,12 @@ impl SchedulesApi {
     async fn resume(
         &self,
         state: Data<&AppState>,
-        _admin: Admin,
+        admin: Admin,
         name: Path<String>,
     ) -> Result<Json<Schedule>, ApiError> {
-        let row = ticks::set_paused(state.jobs.db(), known(&name.0)?, false).await?;
+        let name = known(&name.0)?;
+        let note = admin.note("schedule.resume", name.as_str(), json!({}));
+        let row = ticks::set_paused(state.jobs.db(), name, false, &note).await?;
         state.kept().await?;
         Ok(Json(shown(&state, row).await?))
     }

@@ -8,7 +8,9 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::Refusal;
-pub(crate) use super::http_text::{admin_token, client_key, cookie_value, header_text, header_value, headers};
+pub(crate) use super::http_text::{
+    admin_name, admin_password, admin_token, client_key, cookie_value, header_text, header_value, headers,
+};
 
 /// A text.
 pub(crate) fn text(value: &Value) -> Result<&str, Refusal> {

@@ -14,6 +14,8 @@ const MAX_HEADER_BYTES: usize = 8192;
 
 /// Shortest token of the operator.
 const MIN_ADMIN_BYTES: usize = 16;
+/// Shortest password of an administrator, in characters (A2).
+const MIN_PASSWORD_CHARS: usize = 12;
 
 /// Headers that we set ourselves and that would break a call if they were doubled.
 const OWN_HEADERS: &[&str] = &[
@@ -47,6 +49,29 @@ pub(crate) fn admin_token(value: &Value) -> Result<SecretString, Refusal> {
         Ok(SecretString::from(token))
     } else {
         Err(Refusal::Expected("16 to 256 visible ASCII characters without blanks, or empty"))
+    }
+}
+
+/// The name of an administrator.
+pub(crate) fn admin_name(value: &Value) -> Result<String, Refusal> {
+    let name = text(value)?.trim();
+    let fits = (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'@'));
+    if fits {
+        Ok(name.to_owned())
+    } else {
+        Err(Refusal::Expected("1 to 64 letters, digits, dots, dashes, underscores and at signs"))
+    }
+}
+
+/// The password of an administrator, or empty for none. Blanks at its ends belong to it, but for the end of a line.
+pub(crate) fn admin_password(value: &Value) -> Result<SecretString, Refusal> {
+    let password = text(value)?.trim_end_matches(['\r', '\n']);
+    let fits = password.chars().count() >= MIN_PASSWORD_CHARS && password.len() <= MAX_KEY_BYTES;
+    if fits || password.is_empty() {
+        Ok(SecretString::from(password))
+    } else {
+        Err(Refusal::Expected("a password of at least 12 characters and at most 256 bytes, or empty"))
     }
 }
 

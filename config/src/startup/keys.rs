@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Provenance, StartUp, StorageMode, log, media, scheduler, server, upstream, worker};
+use super::{Provenance, StartUp, StorageMode, admin, log, media, scheduler, server, upstream, worker};
 use crate::settings::{self, shown};
 use crate::spec::{Refusal, Shape, Spec, accept};
 use crate::{Settings, models};
@@ -39,7 +39,7 @@ pub struct ConfigEntry {
 }
 
 fn startup_specs() -> impl Iterator<Item = &'static Spec<StartUp>> {
-    [SPECS, log::SPECS, media::SPECS, server::SPECS, upstream::SPECS, worker::SPECS, scheduler::SPECS]
+    [SPECS, admin::SPECS, log::SPECS, media::SPECS, server::SPECS, upstream::SPECS, worker::SPECS, scheduler::SPECS]
         .into_iter()
         .flatten()
 }

@@ -400,7 +400,7 @@ mod tests {
             "grok2api.toml",
             "database_url = 'postgres://u:canary-1@h/d'\nredis_url = 'redis://:canary-2@h'\n\
              secret_key = 'canary-3-canary-3-canary-3-canary-3'\nsecret_keys_old = ['canary-4']\n\
-             [server]\nmetrics_token = 'canary-5'\nadmin_token = 'canary-9-canary-9'\n[grok]\napi_key = 'canary-6'\nproxy_url = 'http://u:canary-7@p:1'\n\
+             [server]\nmetrics_token = 'canary-5'\nadmin_token = 'canary-9-canary-9'\n[admin]\npassword = 'canary-a-canary'\n[grok]\napi_key = 'canary-6'\nproxy_url = 'http://u:canary-7@p:1'\n\
              [upstream.extra_headers]\nx-pass = 'canary-8'\n",
         );
         let loaded = machine.load().unwrap();

@@ -1,5 +1,6 @@
 //! What is fixed when the process starts: addresses, places, secrets, limits.
 
+mod admin;
 mod environment;
 mod error;
 mod keys;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+pub use admin::AdminConfig;
 pub use error::{ConfigError, KeyProblem};
 pub use keys::ConfigEntry;
 pub use load::{Loaded, StartUpFlags, Warning};
@@ -62,6 +64,8 @@ pub struct StartUp {
     pub worker: WorkerConfig,
     /// Where a process that only says what is due can be reached.
     pub scheduler: SchedulerConfig,
+    /// The first administrator.
+    pub admin: AdminConfig,
     /// Where generated pictures and videos lie.
     pub media: MediaConfig,
     /// Changed and added rows of the model table.
@@ -99,6 +103,7 @@ impl Default for StartUp {
             upstream: UpstreamConfig::default(),
             worker: WorkerConfig::default(),
             scheduler: SchedulerConfig::default(),
+            admin: AdminConfig::default(),
             media: MediaConfig::default(),
             models: Vec::new(),
             settings: Settings::default(),

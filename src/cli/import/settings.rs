@@ -90,6 +90,10 @@ impl Plan {
                 true
             }
             "global.admin_password" => {
+                self.remarks.push(
+                    "the operator's password is not taken over: `grok2api admin reset-password --stdin` sets one"
+                        .to_owned(),
+                );
                 if text.is_none_or(|password| KNOWN_PASSWORDS.contains(&password)) {
                     self.remarks.push(
                         "the old gateway's operator had a password that everybody knows; whoever could reach it could read its tokens"

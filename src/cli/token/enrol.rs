@@ -3,9 +3,11 @@
 use grok2api_config::{ModelTable, Tier, UsualBudget};
 use grok2api_entity::account::{self, NewAccount, Status};
 use grok2api_entity::account_budget::{self, Source};
+use grok2api_entity::audit::{self, Note};
 use grok2api_entity::connect::begin_write;
 use sea_orm::ConnectionTrait;
 use secrecy::ExposeSecret;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::intake::Entry;
@@ -71,6 +73,8 @@ pub(in crate::cli) async fn enrol(
     output.progress("")?;
     if added > 0 {
         announce_change(&*work).await?;
+        let note = Note::by_hand("account.add", format!("{added} accounts"), json!({ "given": total, "added": added }));
+        audit::insert(&*work, &note).await?;
     }
     work.commit().await?;
     store.kept().await?;

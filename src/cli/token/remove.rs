@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use grok2api_entity::account::{self, Model};
+use grok2api_entity::audit::{self, Note};
 use grok2api_entity::connect::begin_write;
+use serde_json::json;
 
 use super::args::RemoveArgs;
 use super::find::find;
@@ -33,6 +35,9 @@ pub(super) async fn run(args: &RemoveArgs, store: &Store, output: &mut Output) -
         account::delete(&*work, account.id).await?;
     }
     announce_change(&*work).await?;
+    let ids: Vec<String> = accounts.iter().map(|account| account.id.to_string()).collect();
+    let note = Note::by_hand("account.remove", format!("{} accounts", ids.len()), json!({ "ids": ids }));
+    audit::insert(&*work, &note).await?;
     work.commit().await?;
     store.finish().await?;
     output.line(&format!("{} removed", accounts.len()))?;

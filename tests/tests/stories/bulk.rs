@@ -187,7 +187,7 @@ async fn what_makes_no_sense_is_refused_before_anything_is_written() {
     let key = app.client();
     key.send(key.request(Method::POST, "/api/bulk/test").json(&json!({"filter": {}})))
         .await
-        .expect_error(401, "invalid_api_key");
+        .expect_error(401, "SESSION_INVALID");
     for path in ["/api/bulk/0192d3f0-0000-7000-8000-000000000000", "/api/bulk/x", "/api/bulk/x/failures"] {
         client.get(path).await.expect_error(404, "not_found");
     }

@@ -1,6 +1,7 @@
 //! Stories told from outside: a client, the gateway, a simulated upstream.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod access;
 mod admission;
 mod bulk;
 mod cancellation;

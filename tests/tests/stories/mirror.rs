@@ -40,6 +40,8 @@ async fn what_was_set_up_is_there_after_the_disk_vanished() {
     node.done(&["settings", "set", "chat.max_choices=2", "grok.proxy_url="], "").unwrap();
     node.done(&["schedule", "pause", "token_test"], "").unwrap();
     node.done(&["token", "remove", "canary-bob", "--yes"], "").unwrap();
+    let told = node.done(&["admin", "reset-password", "--stdin"], "canary: a long password\n").unwrap();
+    assert_eq!(told, "admin has another password");
     let before = accounts(&node);
     node.wipe().unwrap();
 
@@ -48,6 +50,8 @@ async fn what_was_set_up_is_there_after_the_disk_vanished() {
     assert_eq!((chat.status.as_u16(), chat.content().as_str()), (200, "still here"), "{}", chat.text);
     assert!(node.words().contains("restored from the mirror"), "{}", node.words());
     assert!(is_paused(&node, "token_test").await);
+    let login = json!({"username": "admin", "password": "canary: a long password"});
+    assert_eq!(post(&node, "/api/login", &login).await.json()["success"], true, "the administrator is the same");
     drop(server);
     assert_eq!(node.done(&["settings", "get", "chat.max_choices"], "").unwrap(), "2");
     let ids = |rows: &[Value]| rows.iter().map(|row| row["id"].clone()).collect::<Vec<_>>();
@@ -126,7 +130,7 @@ async fn a_mirror_that_was_lost_is_made_anew() {
     let (node, key) = node("ann\nbob\n").await;
     let mut server = node.serve().await.unwrap();
     let before = node.mirror().unwrap();
-    for name in ["about", "account", "setting", "schedule", "meta", "owner"] {
+    for name in ["about", "account", "setting", "schedule", "meta", "admin", "owner"] {
         node.redis("DEL", &format!("mirror:{name}"), &[]).unwrap();
     }
     wait_for("the mirror is there again", SOON, async || {

@@ -31,6 +31,8 @@ async fn g13_canary_secrets_are_in_no_log_answer_or_file() {
     let ended = tokio::time::timeout(Duration::from_secs(20), server.wait()).await.unwrap().unwrap();
     assert!(ended.success(), "{ended}");
     let log = log.await.unwrap();
+    let password = first_password(&data);
+    assert!(!log.contains(&password) && log.contains("admin-password"), "the log says where it is: {log}");
     assert!(log.contains("outcome"), "the log has the requests: {log}");
     for canary in CANARIES {
         assert!(!log.contains(canary), "{canary} is in the log: {log}");
@@ -43,6 +45,17 @@ async fn g13_canary_secrets_are_in_no_log_answer_or_file() {
             assert!(!found, "{canary} is in {}", file.display());
         }
     }
+}
+
+/// The password that was made for the first administrator: in a file for its owner's eyes, since nobody saw a screen.
+fn first_password(data: &std::path::Path) -> String {
+    use std::os::unix::fs::PermissionsExt;
+
+    let path = data.join("admin-password");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let password = std::fs::read_to_string(path).unwrap().trim().to_owned();
+    assert_eq!(password.len(), 31, "130 bits in groups");
+    password
 }
 
 /// All files of a folder and of the folders in it, the media store's among them.
