@@ -156,6 +156,7 @@ impl House {
         state.media_waits = MediaWaits::new(Duration::from_secs(startup.media.wait_secs));
         state.metrics_token = startup.server.metrics_token.clone().map(Arc::new);
         state.admin_token = startup.server.admin_token.clone().map(Arc::new);
+        state.keys.refresh(&state.db).await.context("the client keys cannot be read")?;
         state.serves = role != Role::Scheduler;
         state.keeper.clone_from(&shop.keeper);
         Ok(Self {
@@ -265,6 +266,10 @@ impl House {
         let settings = Arc::clone(&self.store.settings);
         let stop = self.background.clone();
         self.tasks.spawn(async move { settings.watch(stop).await });
+        if matches!(role, Role::All | Role::Api) {
+            let (keys, db, stop) = (Arc::clone(&self.state.keys), self.store.db.clone(), self.background.clone());
+            self.tasks.spawn(async move { keys.watch(db, stop).await });
+        }
         let state = Arc::clone(self.gateway.pool().state());
         let db: DatabaseConnection = self.store.db.clone();
         if role != Role::Scheduler {

@@ -8,10 +8,13 @@ use poem::http::header;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use sea_orm::{DatabaseConnection, DbErr};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use crate::error::ApiError;
+use crate::keys::ring::{ListedKey, Ring, Shut};
 use crate::state::AppState;
 
 /// Longest key that is looked at, in bytes (K6).
@@ -26,6 +29,16 @@ pub(crate) struct ClientKey {
     /// What this client's work is filed under (K7): the same for the same key on every replica and after every start,
     /// another one for another key. Tells nothing about the key.
     pub(crate) owner: Arc<str>,
+    /// Its terms, if it is on record; the key of the settings has none.
+    listed: Option<Arc<ListedKey>>,
+}
+
+impl ClientKey {
+    /// Whether it may use the model of this id.
+    pub(crate) fn may_use(&self, model: &str) -> bool {
+        let models = self.listed.as_deref().and_then(|listed| listed.models.as_deref());
+        models.is_none_or(|models| models.iter().any(|known| **known == *model))
+    }
 }
 
 /// The key of the moment as it is compared: worked out once for each change of the settings, not for each request.
@@ -39,12 +52,26 @@ struct KnownKey {
 pub struct ClientKeys {
     vault: Arc<Vault>,
     known: ArcSwapOption<KnownKey>,
+    ring: Ring,
 }
 
 impl ClientKeys {
     /// Owners' ids come from keyed hashes of this vault.
     pub fn new(vault: Arc<Vault>) -> Self {
-        Self { vault, known: ArcSwapOption::empty() }
+        Self { vault, known: ArcSwapOption::empty(), ring: Ring::default() }
+    }
+
+    /// Reads the keys on record if they have changed.
+    ///
+    /// # Errors
+    /// The database does not answer; what was known stays known.
+    pub async fn refresh(&self, db: &DatabaseConnection) -> Result<(), DbErr> {
+        self.ring.refresh(db).await.map(drop)
+    }
+
+    /// Follows changes of the keys on record, made by any process, until `stop`.
+    pub async fn watch(&self, db: DatabaseConnection, stop: CancellationToken) {
+        self.ring.watch(db, stop).await;
     }
 
     /// The owner that `sent` stands for; `None` when it is not the key of these settings.
@@ -82,7 +109,9 @@ fn digest(key: &str) -> [u8; 32] {
 /// 401 when no key is configured (closed by default), none was sent, two differing ones were sent, or it is wrong.
 pub(crate) fn check(request: &Request, state: &AppState) -> Result<ClientKey, ApiError> {
     let settings = state.gateway.settings().load();
-    if settings.grok.api_key.expose_secret().is_empty() {
+    let keys = &state.keys;
+    let is_set = !settings.grok.api_key.expose_secret().is_empty();
+    if !is_set && keys.ring.is_empty() {
         return Err(ApiError::unauthorized(
             "This gateway has no API key yet, so it lets nobody in. Its operator makes one with `grok2api key create`.",
         ));
@@ -92,10 +121,18 @@ pub(crate) fn check(request: &Request, state: &AppState) -> Result<ClientKey, Ap
             "You didn't provide an API key. Send it as `Authorization: Bearer YOUR_KEY`.",
         ));
     };
-    match state.keys.owner(&settings, sent) {
-        Some(owner) => Ok(ClientKey { owner }),
-        None => Err(ApiError::unauthorized("Incorrect API key provided.")),
+    if let Some(owner) = keys.owner(&settings, sent).filter(|_| is_set) {
+        return Ok(ClientKey { owner, listed: None });
     }
+    let listed = if sent.len() <= MAX_KEY_BYTES { keys.ring.find(&keys.vault, sent) } else { None };
+    match listed.as_ref().map(|listed| listed.shut()) {
+        Some(None) => {}
+        Some(Some(Shut::Expired)) => return Err(ApiError::unauthorized("This API key has expired.")),
+        Some(Some(Shut::Disabled)) => return Err(ApiError::unauthorized("This API key is switched off.")),
+        None => return Err(ApiError::unauthorized("Incorrect API key provided.")),
+    }
+    let owner = listed.as_ref().map(|listed| Arc::clone(&listed.owner)).unwrap_or_default();
+    Ok(ClientKey { owner, listed })
 }
 
 /// The key a request carries in `Authorization` or `x-api-key`; never in its query.

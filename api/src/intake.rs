@@ -8,6 +8,7 @@ use grok2api_gateway::{Gateway, GatewayError};
 use grok2api_queue::{NewGeneration, Order, RepeatKey, now_ms};
 use uuid::Uuid;
 
+use crate::auth::ClientKey;
 use crate::error::ApiError;
 use crate::idempotency::OnRecord;
 use crate::state::AppState;
@@ -91,15 +92,15 @@ pub(crate) fn prompt(text: String, gateway: &Gateway) -> Result<String, ApiError
 /// The id of the model that is to do it, the client's choice or that of the settings.
 ///
 /// # Errors
-/// There is no such model, or it makes something else.
-pub(crate) fn model(asked: Option<&str>, kind: Kind, gateway: &Gateway) -> Result<String, ApiError> {
+/// There is no such model for this key, or it makes something else.
+pub(crate) fn model(asked: Option<&str>, kind: Kind, gateway: &Gateway, key: &ClientKey) -> Result<String, ApiError> {
     let settings = gateway.settings().load();
     let (usual, wanted) = match kind {
         Kind::Image | Kind::Edit => (&settings.image.model, "pictures"),
         Kind::Video => (&settings.video.model, "videos"),
     };
     let id = asked.unwrap_or(usual);
-    let Some(spec) = gateway.models().get(id) else {
+    let Some(spec) = gateway.models().get(id).filter(|spec| key.may_use(&spec.id)) else {
         return Err(GatewayError::ModelNotFound { model: id.to_owned() }.into());
     };
     let fits = match kind {

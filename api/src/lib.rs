@@ -18,6 +18,7 @@ mod inputs;
 mod intake;
 mod jobs;
 mod json_type;
+pub mod keys;
 mod media;
 pub mod metrics;
 mod models;

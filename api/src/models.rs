@@ -84,15 +84,22 @@ impl From<&ModelSpec> for Model {
 impl ModelsApi {
     /// List models.
     ///
-    /// Models that no account of the pool can serve are left out; an empty pool lists all.
+    /// Models that no account of the pool can serve are left out, and those that the key may not use; an empty pool lists
+    /// all others.
     #[oai(path = "/v1/models", method = "get", operation_id = "list_models")]
-    async fn list(&self, state: Data<&AppState>, _key: ClientKey) -> Result<Json<ModelList>, ApiError> {
+    async fn list(&self, state: Data<&AppState>, key: ClientKey) -> Result<Json<ModelList>, ApiError> {
         let census = state.gateway.pool().state().census();
         let served = |spec: &ModelSpec| match spec.tier {
             Tier::Basic => true,
             Tier::Super => census.total() == 0 || census.paying > 0,
         };
-        let data = state.gateway.models().iter().filter(|spec| served(spec)).map(|spec| Model::from(&**spec)).collect();
+        let data = state
+            .gateway
+            .models()
+            .iter()
+            .filter(|spec| served(spec) && key.may_use(&spec.id))
+            .map(|spec| Model::from(&**spec))
+            .collect();
         Ok(Json(ModelList { object: "list".to_owned(), data }))
     }
 
@@ -101,13 +108,14 @@ impl ModelsApi {
     async fn retrieve(
         &self,
         state: Data<&AppState>,
-        _key: ClientKey,
+        key: ClientKey,
         id: Path<String>,
     ) -> Result<Json<Model>, ApiError> {
         state
             .gateway
             .models()
             .get(&id.0)
+            .filter(|spec| key.may_use(&spec.id))
             .map(|spec| Json(Model::from(&**spec)))
             .ok_or_else(|| ApiError::unknown_model(&id.0))
     }

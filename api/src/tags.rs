@@ -19,6 +19,8 @@ pub(crate) enum Tag {
     Models,
     /// Logging in, sessions, who did what.
     Access,
+    /// The keys of clients.
+    Keys,
     /// What becomes due by itself.
     Schedules,
     /// Work on many accounts at once.

@@ -8,6 +8,7 @@ pub mod asset;
 pub mod audit;
 pub mod bulk;
 pub mod bulk_item;
+pub mod client_key;
 pub mod clock;
 pub mod connect;
 pub mod failure;

@@ -19,6 +19,7 @@ mod m20261123_000023_create_usage_day;
 mod m20261123_000024_create_bulk;
 mod m20261123_000025_create_admin;
 mod m20261123_000026_create_audit;
+mod m20261123_000027_create_client_key;
 mod migrator;
 
 pub use bring_up::{MigrateError, Step, bring_up, is_current, status};

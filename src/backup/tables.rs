@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 use grok2api_entity::{
-    account, account_budget, admin, asset, audit, bulk, bulk_item, generation, idempotency, job, job_attempt, meta,
-    request_log, schedule, setting, tick, usage_day, usage_hour,
+    account, account_budget, admin, asset, audit, bulk, bulk_item, client_key, generation, idempotency, job,
+    job_attempt, meta, request_log, schedule, setting, tick, usage_day, usage_hour,
 };
 use sea_orm::DatabaseTransaction;
 use serde_json::Value as Json;
@@ -34,7 +34,8 @@ macro_rules! each_table {
             bulk,
             bulk_item,
             admin,
-            audit
+            audit,
+            client_key
         )
     };
 }

@@ -158,7 +158,7 @@ async fn restore(db: &DatabaseConnection, remote: &Remote, owner: &str, about: &
         "the mirror in Redis changed while it was read back: start again"
     );
     tx.commit().await?;
-    let [accounts, settings, schedules, _, _] = counts;
+    let [accounts, settings, schedules, ..] = counts;
     tracing::info!(accounts, settings, schedules, "an empty data folder: restored from the mirror in Redis");
     Ok(about.installation.clone())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use anyhow::{Context, Result};
-use grok2api_entity::{account, admin, meta, schedule, setting};
+use grok2api_entity::{account, admin, client_key, meta, schedule, setting};
 use grok2api_migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
@@ -34,11 +34,13 @@ pub(super) enum Subject {
     Meta,
     /// Administrators, with the hashes of their passwords.
     Admin,
+    /// Keys of clients, by their hashes.
+    ClientKey,
 }
 
 /// All of them; their places are their numbers in scripts.
-pub(super) const ALL: [Subject; 5] =
-    [Subject::Account, Subject::Setting, Subject::Schedule, Subject::Meta, Subject::Admin];
+pub(super) const ALL: [Subject; 6] =
+    [Subject::Account, Subject::Setting, Subject::Schedule, Subject::Meta, Subject::Admin, Subject::ClientKey];
 
 /// A row as it is to be in the mirror; nothing if it is to go.
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl Subject {
             Self::Schedule => "schedule",
             Self::Meta => "meta",
             Self::Admin => "admin",
+            Self::ClientKey => "client_key",
         }
     }
 
@@ -67,7 +70,7 @@ impl Subject {
     /// SQL for the name of a row in the mirror.
     pub(super) fn id_in(self, row: &str) -> String {
         match self {
-            Self::Account => format!("lower(hex({row}.id))"),
+            Self::Account | Self::ClientKey => format!("lower(hex({row}.id))"),
             Self::Setting | Self::Meta => format!("{row}.key"),
             Self::Schedule | Self::Admin => format!("{row}.name"),
         }
@@ -76,7 +79,7 @@ impl Subject {
     /// What is noted: events, which row of them, and when.
     pub(super) fn triggers(self) -> [(&'static str, &'static str, &'static str); 3] {
         match self {
-            Self::Account | Self::Setting | Self::Admin => {
+            Self::Account | Self::Setting | Self::Admin | Self::ClientKey => {
                 [("INSERT", "NEW", ""), ("UPDATE", "NEW", ""), ("DELETE", "OLD", "")]
             }
             // Schedulers touch their rows every two seconds.
@@ -129,6 +132,7 @@ impl Subject {
                 named::<meta::Entity>(db, check, meta_name).await
             }
             Self::Admin => named::<admin::Entity>(db, admin::Entity::find(), admin_name).await,
+            Self::ClientKey => named::<client_key::Entity>(db, client_key::Entity::find(), key_name).await,
         }
     }
 
@@ -150,7 +154,7 @@ impl Subject {
                 let these = schedule::Entity::find().filter(schedule::Column::Name.is_in(names));
                 named::<schedule::Entity>(db, these, schedule_name).await
             }
-            Self::Meta | Self::Admin => self.few(db).await,
+            Self::Meta | Self::Admin | Self::ClientKey => self.few(db).await,
         }
     }
 
@@ -162,6 +166,7 @@ impl Subject {
             Self::Schedule => restore::<schedule::Entity>(self, tx, remote).await,
             Self::Meta => restore::<meta::Entity>(self, tx, remote).await,
             Self::Admin => restore::<admin::Entity>(self, tx, remote).await,
+            Self::ClientKey => restore::<client_key::Entity>(self, tx, remote).await,
         };
         restored.with_context(|| format!("the {} rows of the mirror cannot be read back", self.name()))
     }
@@ -209,6 +214,10 @@ fn schedule_name(row: &schedule::Model) -> String {
 
 fn meta_name(row: &meta::Model) -> String {
     row.key.clone()
+}
+
+fn key_name(row: &client_key::Model) -> String {
+    row.id.simple().to_string()
 }
 
 fn admin_name(row: &admin::Model) -> String {

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use super::encode::ChunkEncoder;
 use super::report::{Outcome, Report};
 use super::sse::{DONE, Ending, PING, PING_AFTER};
+use crate::auth::ClientKey;
 use crate::error::ApiError;
 use crate::failure;
 use crate::inputs::Inputs;
@@ -51,7 +52,7 @@ impl Film {
     /// Faults of the request; the queue is full; the database refuses.
     pub(super) async fn accept(
         state: &AppState,
-        owner: &str,
+        key: &ClientKey,
         request: &ChatRequest,
         base: String,
     ) -> Result<Self, ApiError> {
@@ -61,7 +62,7 @@ impl Film {
         let (text, pictures) = words_of(request);
         let prompt = intake::prompt(text, &state.gateway).map_err(|error| error.about("messages"))?;
         let id = Uuid::now_v7();
-        let mut inputs = Inputs::new(state, owner, id, 1);
+        let mut inputs = Inputs::new(state, &key.owner, id, 1);
         if let Err(error) = inputs.take_urls(&pictures, "messages").await {
             inputs.discard().await;
             return Err(error);
@@ -72,8 +73,8 @@ impl Film {
         let wanted = Wanted {
             id,
             kind: Kind::Video,
-            owner,
-            model: intake::model(Some(&request.model), Kind::Video, &state.gateway)?,
+            owner: &key.owner,
+            model: intake::model(Some(&request.model), Kind::Video, &state.gateway, key)?,
             prompt,
             order: Order { n: 1, inputs: inputs.ids(), ..Order::default() },
             lasts,

@@ -101,19 +101,23 @@ pub(super) async fn serve(
     let settings = state.gateway.settings().snapshot();
     let is_stream = body.stream.unwrap_or(false);
     let owner = Arc::clone(&key.owner);
-    let mut report = Report::new(state.usage.clone(), key.owner, crate::edge::request_id(request), is_stream);
+    let mut report =
+        Report::new(state.usage.clone(), Arc::clone(&key.owner), crate::edge::request_id(request), is_stream);
     let caller = caller::caller(request, &body, &owner);
     let work = async {
         let validated = validate(body, &settings.chat, settings.grok.show_thinking)?;
         if let Some(model) = state.gateway.models().get(&validated.request.model) {
             // Only names of the table become labels: a client's free text must not.
             report.model.clone_from(&model.id);
+            if !key.may_use(&model.id) {
+                return Err(ApiError::unknown_model(&validated.request.model));
+            }
         }
         let base = public_url::base(request, &settings.global.base_url);
         let desk = Desk::new(state, &owner, &base, settings.global.image_mode);
         let head = Head { id: id::chat_completion_id(), created: unix_now(), validated, desk, base };
         if state.gateway.models().get(&head.validated.request.model).is_some_and(|model| model.video) {
-            return film(state, &owner, head, &mut report).await;
+            return film(state, &key, head, &mut report).await;
         }
         let prepared = state.gateway.prepare(&head.validated.request).await?.asked_by(caller);
         report.calls = Some(Arc::clone(prepared.calls()));
@@ -273,9 +277,9 @@ async fn whole(state: &AppState, head: Head, prepared: &Prepared, report: &mut R
 }
 
 /// A video asked for in a chat.
-async fn film(state: &AppState, owner: &str, head: Head, report: &mut Report) -> Result<Served, ApiError> {
+async fn film(state: &AppState, key: &ClientKey, head: Head, report: &mut Report) -> Result<Served, ApiError> {
     let validated = &head.validated;
-    let film = Film::accept(state, owner, &validated.request, head.base.clone()).await?;
+    let film = Film::accept(state, key, &validated.request, head.base.clone()).await?;
     let prompt_tokens = film.prompt_tokens;
     report.calls = Some(Arc::clone(&film.calls));
     report.by_jobs = true;

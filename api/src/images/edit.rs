@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::request::{CreateImageEdit, PictureIn};
 use super::serve::wanted;
 use super::validate::{Drawing, edit, no_mask};
+use crate::auth::ClientKey;
 use crate::error::ApiError;
 use crate::form::{Fields, JsonOrForm};
 use crate::idempotency::{IdempotencyKey, OnRecord, digest};
@@ -32,15 +33,15 @@ struct Canonical<'a> {
 /// The request's faults, and those of accepting it.
 pub(super) async fn accept(
     state: &AppState,
-    owner: &str,
+    key: &ClientKey,
     repeat: &IdempotencyKey,
     body: JsonOrForm<CreateImageEdit>,
 ) -> Result<(OnRecord, Drawing), ApiError> {
     let id = Uuid::now_v7();
-    let mut inputs = Inputs::new(state, owner, id, MAX_PICTURES);
+    let mut inputs = Inputs::new(state, &key.owner, id, MAX_PICTURES);
     let accepted = match body {
-        JsonOrForm::Json(json) => of_json(state, owner, repeat, json, id, &mut inputs).await,
-        JsonOrForm::Form(parts) => of_form(state, owner, repeat, parts, id, &mut inputs).await,
+        JsonOrForm::Json(json) => of_json(state, key, repeat, json, id, &mut inputs).await,
+        JsonOrForm::Form(parts) => of_form(state, key, repeat, parts, id, &mut inputs).await,
     };
     let is_unneeded = accepted.as_ref().map_or_else(nothing_accepted, |(record, _)| record.replayed);
     if is_unneeded {
@@ -51,7 +52,7 @@ pub(super) async fn accept(
 
 async fn of_json(
     state: &AppState,
-    owner: &str,
+    key: &ClientKey,
     repeat: &IdempotencyKey,
     mut body: CreateImageEdit,
     id: Uuid,
@@ -63,21 +64,21 @@ async fn of_json(
         return Err(no_picture("images"));
     }
     let pictures = urls.iter().map(|url| digest(url)).collect();
-    let key = repeat.with(ENDPOINT, &Canonical { drawing: &drawing, pictures });
-    let checked = wanted(state, id, Kind::Edit, owner, &drawing, Vec::new())?;
+    let repeated = repeat.with(ENDPOINT, &Canonical { drawing: &drawing, pictures });
+    let checked = wanted(state, id, Kind::Edit, key, &drawing, Vec::new())?;
     // What was accepted before is not fetched again.
-    if let Some(earlier) = intake::earlier(state, owner, key.as_ref()).await? {
+    if let Some(earlier) = intake::earlier(state, &key.owner, repeated.as_ref()).await? {
         return Ok((earlier, drawing));
     }
     inputs.take_urls(&urls, "images").await?;
     let mut checked = checked;
     checked.order.inputs = inputs.ids();
-    Ok((intake::accept(state, checked, key).await?, drawing))
+    Ok((intake::accept(state, checked, repeated).await?, drawing))
 }
 
 async fn of_form(
     state: &AppState,
-    owner: &str,
+    key: &ClientKey,
     repeat: &IdempotencyKey,
     mut parts: Parts,
     id: Uuid,
@@ -92,9 +93,9 @@ async fn of_form(
     if ids.is_empty() {
         return Err(no_picture("image"));
     }
-    let key = repeat.with(ENDPOINT, &Canonical { drawing: &drawing, pictures: inputs.hashes() });
-    let checked = wanted(state, id, Kind::Edit, owner, &drawing, ids)?;
-    Ok((intake::accept(state, checked, key).await?, drawing))
+    let repeated = repeat.with(ENDPOINT, &Canonical { drawing: &drawing, pictures: inputs.hashes() });
+    let checked = wanted(state, id, Kind::Edit, key, &drawing, ids)?;
+    Ok((intake::accept(state, checked, repeated).await?, drawing))
 }
 
 async fn read(parts: &mut Parts, inputs: &mut Inputs<'_>) -> Result<CreateImageEdit, ApiError> {

@@ -50,7 +50,7 @@ impl ImagesApi {
         let accepted = async {
             let drawing = validate::drawing(body.0)?;
             let repeat = repeat.with("/v1/images/generations", &drawing);
-            let wanted = serve::wanted(&state, Uuid::now_v7(), Kind::Image, &key.owner, &drawing, Vec::new())?;
+            let wanted = serve::wanted(&state, Uuid::now_v7(), Kind::Image, &key, &drawing, Vec::new())?;
             Ok((intake::accept(&state, wanted, repeat).await?, drawing))
         };
         let accepted = accepted.await;
@@ -72,7 +72,7 @@ impl ImagesApi {
         body: JsonOrForm<CreateImageEdit>,
     ) -> Result<ImagesAnswer, ApiError> {
         let receipt = Receipt::begin(&state, request, &key.owner);
-        let accepted = edit::accept(&state, &key.owner, &repeat, body).await;
+        let accepted = edit::accept(&state, &key, &repeat, body).await;
         serve::answer(&state, request, receipt, accepted).await
     }
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::answer::{ImagesAnswer, whole};
 use super::events::Events;
 use super::validate::{Delivery, Drawing};
+use crate::auth::ClientKey;
 use crate::error::ApiError;
 use crate::failure;
 use crate::idempotency::{OnRecord, in_flight};
@@ -33,7 +34,7 @@ pub(super) fn wanted<'a>(
     state: &AppState,
     id: Uuid,
     kind: Kind,
-    owner: &'a str,
+    key: &'a ClientKey,
     drawing: &Drawing,
     inputs: Vec<Uuid>,
 ) -> Result<Wanted<'a>, ApiError> {
@@ -44,8 +45,8 @@ pub(super) fn wanted<'a>(
     Ok(Wanted {
         id,
         kind,
-        owner,
-        model: intake::model(drawing.model.as_deref(), kind, gateway)?,
+        owner: &key.owner,
+        model: intake::model(drawing.model.as_deref(), kind, gateway, key)?,
         prompt: intake::prompt(drawing.prompt.clone(), gateway)?,
         order: Order {
             n: drawing.n,

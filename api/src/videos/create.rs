@@ -8,6 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::request::{CreateVideo, Filming, filming};
+use crate::auth::ClientKey;
 use crate::error::ApiError;
 use crate::form::{Fields, JsonOrForm};
 use crate::idempotency::{IdempotencyKey, OnRecord, digest};
@@ -35,13 +36,13 @@ struct Canonical<'a> {
 /// The request's faults, and those of accepting it.
 pub(super) async fn accept(
     state: &AppState,
-    owner: &str,
+    key: &ClientKey,
     repeat: &IdempotencyKey,
     body: JsonOrForm<CreateVideo>,
 ) -> Result<(OnRecord, Filming), ApiError> {
     let id = Uuid::now_v7();
     let lenient = state.gateway.settings().load().video.lenient;
-    let mut inputs = Inputs::new(state, owner, id, 1);
+    let mut inputs = Inputs::new(state, &key.owner, id, 1);
     let accepted = async {
         let (filming, address) = match body {
             JsonOrForm::Json(mut json) => {
@@ -50,18 +51,18 @@ pub(super) async fn accept(
             }
             JsonOrForm::Form(parts) => of_form(parts, lenient, &mut inputs).await?,
         };
-        let wanted = wanted(state, id, owner, &filming)?;
+        let wanted = wanted(state, id, key, &filming)?;
         let picture = address.as_deref().map(digest).or_else(|| inputs.hashes().pop());
-        let key = repeat.with(ENDPOINT, &Canonical { filming: &filming, picture: picture.as_deref() });
+        let repeated = repeat.with(ENDPOINT, &Canonical { filming: &filming, picture: picture.as_deref() });
         // What was accepted before is not fetched again.
-        if let Some(earlier) = intake::earlier(state, owner, key.as_ref()).await? {
+        if let Some(earlier) = intake::earlier(state, &key.owner, repeated.as_ref()).await? {
             return Ok((earlier, filming));
         }
         if let Some(address) = address {
             inputs.take_urls(&[address], PICTURE).await?;
         }
         let order = Order { inputs: inputs.ids(), ..wanted.order };
-        let accepted = intake::accept(state, Wanted { order, ..wanted }, key).await?;
+        let accepted = intake::accept(state, Wanted { order, ..wanted }, repeated).await?;
         Ok((accepted, filming))
     }
     .await;
@@ -115,14 +116,14 @@ fn address(picture: PictureIn) -> Result<String, ApiError> {
     }
 }
 
-fn wanted<'a>(state: &AppState, id: Uuid, owner: &'a str, filming: &Filming) -> Result<Wanted<'a>, ApiError> {
+fn wanted<'a>(state: &AppState, id: Uuid, key: &'a ClientKey, filming: &Filming) -> Result<Wanted<'a>, ApiError> {
     let gateway = &state.gateway;
     intake::strict(&filming.ignored, gateway)?;
     Ok(Wanted {
         id,
         kind: Kind::Video,
-        owner,
-        model: intake::model(filming.model.as_deref(), Kind::Video, gateway)?,
+        owner: &key.owner,
+        model: intake::model(filming.model.as_deref(), Kind::Video, gateway, key)?,
         prompt: intake::prompt(filming.prompt.clone(), gateway)?,
         order: Order {
             n: 1,

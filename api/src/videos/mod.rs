@@ -47,7 +47,7 @@ impl VideosApi {
         body: JsonOrForm<CreateVideo>,
     ) -> Result<VideoAnswer, ApiError> {
         let mut receipt = Receipt::begin(&state, request, &key.owner);
-        let accepted = create::accept(&state, &key.owner, &repeat, body).await;
+        let accepted = create::accept(&state, &key, &repeat, body).await;
         let (accepted, filming) = accepted.inspect_err(|error| receipt.failed(error))?;
         receipt.accepted(&accepted.row, false);
         receipt.answered();

@@ -41,7 +41,7 @@ pub(super) async fn run(command: TokenCommand, startup: &StartUp, output: &mut O
 }
 
 /// Now, in Unix milliseconds.
-pub(super) fn now_ms() -> i64 {
+pub(in crate::cli) fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

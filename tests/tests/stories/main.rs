@@ -13,6 +13,7 @@ mod hostile;
 mod idempotency;
 mod images;
 mod jobs;
+mod keys;
 mod mirror;
 mod operation;
 mod parameters;
