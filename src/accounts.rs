@@ -1,52 +1,16 @@
 //! Adding accounts to the store and telling running processes about it.
 
 use anyhow::Result;
-use grok2api_config::{Tier, Vault, secret};
-use grok2api_entity::account::{Failures, Inserted, Kind, NewAccount, Status, insert_many};
+use grok2api_config::Vault;
+use grok2api_entity::account::{Inserted, insert_many};
 use grok2api_entity::audit::{self, Note};
 use grok2api_entity::connect;
 use grok2api_pool::persist;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
 
-/// What all accounts of one addition have in common.
-#[derive(Debug, Clone)]
-pub struct Template {
-    /// Tier of the subscription.
-    pub tier: Tier,
-    /// Labels.
-    pub tags: Vec<String>,
-    /// Free text.
-    pub note: String,
-    /// Unix milliseconds.
-    pub created_at: i64,
-}
-
-/// The row of a new account: its secret sealed for this row alone.
-///
-/// # Errors
-/// The system gives no random numbers.
-pub fn new_account(vault: &Vault, token: &SecretString, template: &Template) -> Result<NewAccount> {
-    let id = NewAccount::new_id();
-    let text = token.expose_secret();
-    Ok(NewAccount {
-        id,
-        kind: match template.tier {
-            Tier::Basic => Kind::Sso,
-            Tier::Super => Kind::SsoSuper,
-        },
-        secret: vault.seal("account", &id.to_string(), "secret", text.as_bytes())?,
-        fingerprint: vault.fingerprint(text.as_bytes()),
-        hint: secret::hint(text).to_owned(),
-        status: Status::Active,
-        status_reason: None,
-        failures: Failures::default(),
-        tags: template.tags.clone(),
-        note: template.note.clone(),
-        created_at: template.created_at,
-    })
-}
+pub use grok2api_pool::enrol::{Template, new_account};
 
 /// Adds accounts in one transaction; known ones stay as they are.
 ///
@@ -58,7 +22,7 @@ pub async fn add(
     tokens: &[SecretString],
     template: &Template,
 ) -> Result<Inserted> {
-    let rows = tokens.iter().map(|token| new_account(vault, token, template)).collect::<Result<Vec<_>>>()?;
+    let rows = tokens.iter().map(|token| new_account(vault, token, template)).collect::<Result<Vec<_>, _>>()?;
     let work = connect::begin_write(db).await?;
     let inserted = insert_many(&*work, rows).await?;
     announce_change(&*work).await?;

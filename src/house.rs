@@ -143,6 +143,7 @@ impl House {
         let mut state = AppState::new(AppParts {
             gateway: gateway.clone(),
             db: store.db.clone(),
+            settings: Arc::clone(&store.settings),
             vault: Arc::clone(&store.vault),
             usage,
             jobs: jobs.clone(),
@@ -157,6 +158,7 @@ impl House {
         state.metrics_token = startup.server.metrics_token.clone().map(Arc::new);
         state.admin_token = startup.server.admin_token.clone().map(Arc::new);
         state.keys.refresh(&state.db).await.context("the client keys cannot be read")?;
+        state.storage_mode = startup.storage_mode;
         state.serves = role != Role::Scheduler;
         state.keeper.clone_from(&shop.keeper);
         Ok(Self {

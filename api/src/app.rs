@@ -14,6 +14,7 @@ use crate::edge::Edge;
 use crate::images::ImagesApi;
 use crate::jobs::JobsApi;
 use crate::keys::KeysApi;
+use crate::management::{self, ManagementApis};
 use crate::media::MediaApi;
 use crate::models::ModelsApi;
 use crate::operation::OperationApi;
@@ -24,12 +25,12 @@ use crate::videos::VideosApi;
 
 type ClientApis = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi);
 type AccessApis = (LoginApi, MeApi, SessionsApi, AuditApi);
-type Apis = (ClientApis, AccessApis, KeysApi, SchedulesApi, BulkApi, OperationApi);
+type Apis = (ClientApis, AccessApis, KeysApi, ManagementApis, SchedulesApi, BulkApi, OperationApi);
 
 fn service() -> OpenApiService<Apis, ()> {
     let clients = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi);
     let access = (LoginApi, MeApi, SessionsApi, AuditApi);
-    let apis = (clients, access, KeysApi, SchedulesApi, BulkApi, OperationApi);
+    let apis = (clients, access, KeysApi, management::apis(), SchedulesApi, BulkApi, OperationApi);
     OpenApiService::new(apis, "grok2api", env!("CARGO_PKG_VERSION"))
         .description("One OpenAI-compatible endpoint in front of a pool of your own Grok accounts.")
         .license(LicenseObject::new("MIT"))

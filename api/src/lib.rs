@@ -19,6 +19,7 @@ mod intake;
 mod jobs;
 mod json_type;
 pub mod keys;
+mod management;
 mod media;
 pub mod metrics;
 mod models;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use grok2api_config::Vault;
+use grok2api_config::{StorageMode, Vault};
 use grok2api_entity::job::State;
 use grok2api_entity::keeper::{Keeper, NotKept};
 use grok2api_gateway::Gateway;
+use grok2api_gateway::settings_store::SettingsStore;
 use grok2api_gateway::usage_log::UsageLog;
 use grok2api_media::Library;
 use grok2api_queue::{Jobs, LOOK_EVERY};
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use crate::access::Access;
 use crate::asset_fetcher::AssetFetcher;
 use crate::auth::ClientKeys;
+use crate::management::StatsMemo;
 use crate::media::MediaWaits;
 
 /// How long files are waited for unless the operator says otherwise.
@@ -30,8 +32,14 @@ const MEDIA_WAIT: Duration = Duration::from_secs(30);
 pub struct AppState {
     /// Serves chats.
     pub gateway: Gateway,
-    /// For the readiness check only: the hot path keeps off the database.
+    /// For the operator and the readiness check: the hot path keeps off the database.
     pub db: DatabaseConnection,
+    /// Where settings are changed.
+    pub settings: Arc<SettingsStore>,
+    /// Where records are kept, for those who ask.
+    pub storage_mode: StorageMode,
+    /// How many accounts there were a moment ago.
+    pub(crate) stats: Arc<StatsMemo>,
     /// Knows clients by their keys.
     pub keys: Arc<ClientKeys>,
     /// Takes down every answered request.
@@ -71,6 +79,8 @@ pub struct AppParts {
     pub gateway: Gateway,
     /// The records.
     pub db: DatabaseConnection,
+    /// Where settings are changed.
+    pub settings: Arc<SettingsStore>,
     /// Makes the ids of client keys.
     pub vault: Arc<Vault>,
     /// Takes down every answered request.
@@ -106,6 +116,9 @@ impl AppState {
             db: parts.db,
             keys: Arc::new(ClientKeys::new(Arc::clone(&parts.vault))),
             access: Arc::new(Access::new(parts.vault)),
+            settings: parts.settings,
+            storage_mode: StorageMode::File,
+            stats: Arc::default(),
             usage: parts.usage,
             jobs: parts.jobs,
             media: parts.media,

@@ -11,8 +11,9 @@ pub mod vault;
 pub use models::{FIRST_SEEN, ModelSpec, ModelTable, Tier, UsualBudget};
 pub use settings::{
     Cadence, ChatSettings, GlobalSettings, GrokSettings, HealthSettings, ImageMode, ImageSettings, JobSettings,
-    LogLevel, PoolSettings, ProgressWording, ReasoningFormat, ScheduleSettings, SettingInfo, SettingProblem,
-    SettingValue, Settings, SettingsError, SettingsHandle, Strategy, UsageSettings, VideoSettings,
+    LogLevel, PoolSettings, ProgressWording, ReasoningFormat, SEED_SECTIONS, ScheduleSettings, SeedChanges, SeedEntry,
+    SeedKey, SeedProblem, SettingInfo, SettingProblem, SettingValue, Settings, SettingsError, SettingsHandle, Strategy,
+    UsageSettings, VideoSettings, seed_entries,
 };
 pub use spec::Refusal;
 pub use startup::{

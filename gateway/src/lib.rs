@@ -8,6 +8,7 @@ mod chain;
 mod deadline;
 pub mod emulate;
 mod error;
+pub mod examine;
 mod gateway;
 pub mod id;
 pub mod media;

@@ -40,6 +40,14 @@ pub enum StoreError {
     NotKept(#[from] NotKept),
 }
 
+/// Settings that are written, and in force once their transaction is committed.
+#[derive(Debug)]
+#[must_use = "they are not in force yet"]
+pub struct Written {
+    settings: Settings,
+    version: i64,
+}
+
 /// The stored settings over those of the start-up configuration, and the snapshot everyone reads.
 #[derive(Debug)]
 pub struct SettingsStore {
@@ -104,24 +112,45 @@ impl SettingsStore {
     /// # Errors
     /// [`StoreError::Refused`] with every bad key and value; nothing has changed, whatever the error, but for
     /// [`StoreError::NotKept`]: then everything is stored and in force, and only its copy is missing.
-    pub async fn update_by(&self, changes: &BTreeMap<String, Value>, mut note: Note) -> Result<i64, StoreError> {
-        let (removed, set): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            changes.clone().into_iter().partition(|(_, value)| value.is_null());
+    pub async fn update_by(&self, changes: &BTreeMap<String, Value>, note: Note) -> Result<i64, StoreError> {
         let work = begin_write(&self.db).await.map_err(StoreError::Database)?;
-        let mut stored = read(&*work, &self.vault).await?;
-        let before = over(&self.base, &stored);
-        stored.retain(|key, _| !removed.contains_key(key));
-        let settings = over(&self.base, &stored).apply(&set).map_err(StoreError::Refused)?;
-        let rows = self.rows(&settings, changes)?;
-        let version = setting::store(&*work, &rows).await.map_err(StoreError::Database)?;
-        note.detail = differences(&before, &settings, changes);
-        audit::insert(&*work, &note).await.map_err(StoreError::Database)?;
+        let written = self.write(&*work, changes, note).await?;
         work.commit().await.map_err(StoreError::Database)?;
-        self.publish(settings, version);
+        let version = self.put_in_force(written);
         if let Some(keeper) = &self.keeper {
             keeper.caught_up().await?;
         }
         Ok(version)
+    }
+
+    /// The first half of [`Self::update_by`], as a part of a transaction: once that is committed, [`Self::put_in_force`]
+    /// is the other one.
+    ///
+    /// # Errors
+    /// As for [`Self::update_by`].
+    pub async fn write(
+        &self,
+        work: &impl ConnectionTrait,
+        changes: &BTreeMap<String, Value>,
+        mut note: Note,
+    ) -> Result<Written, StoreError> {
+        let (removed, set): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            changes.clone().into_iter().partition(|(_, value)| value.is_null());
+        let mut stored = read(work, &self.vault).await?;
+        let before = over(&self.base, &stored);
+        stored.retain(|key, _| !removed.contains_key(key));
+        let settings = over(&self.base, &stored).apply(&set).map_err(StoreError::Refused)?;
+        let rows = self.rows(&settings, changes)?;
+        let version = setting::store(work, &rows).await.map_err(StoreError::Database)?;
+        note.detail = differences(&before, &settings, changes);
+        audit::insert(work, &note).await.map_err(StoreError::Database)?;
+        Ok(Written { settings, version })
+    }
+
+    /// Puts in force what was written and committed; returns its version.
+    pub fn put_in_force(&self, written: Written) -> i64 {
+        self.publish(written.settings, written.version);
+        written.version
     }
 
     /// Follows changes that other processes make, until `stop`.

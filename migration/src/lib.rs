@@ -20,6 +20,7 @@ mod m20261123_000024_create_bulk;
 mod m20261123_000025_create_admin;
 mod m20261123_000026_create_audit;
 mod m20261123_000027_create_client_key;
+mod m20261123_000031_tally_account;
 mod migrator;
 
 pub use bring_up::{MigrateError, Step, bring_up, is_current, status};

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod clock;
+pub mod enrol;
 pub mod lease;
 pub mod memory;
 pub mod outcome;

@@ -4,16 +4,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grok2api_config::{Strategy, Tier};
-use grok2api_entity::account::{self, Kind, Loaded, StateChange};
+use grok2api_config::Strategy;
+use grok2api_entity::account::{self, Loaded, StateChange};
 use grok2api_entity::connect::begin_write;
 use grok2api_entity::{account_budget, meta};
 use rand::seq::SliceRandom;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::account::{AccountSeed, BudgetSeed, Status};
 use crate::clock::Clock;
+use crate::enrol::tier_of;
 use crate::state::PoolState;
 
 /// Row of table `meta` that is counted up when accounts are changed from outside the pool.
@@ -57,18 +59,10 @@ async fn read_all(db: &DatabaseConnection) -> Result<Vec<AccountSeed>, DbErr> {
 fn seed(row: Loaded) -> AccountSeed {
     let account = row.account;
     let reason = account.status_reason.clone().unwrap_or_default();
-    let (status, refusals) = match account.status {
-        account::Status::Active => (Status::Active, 0),
-        account::Status::Cooling => (Status::Cooling { until_ms: account.status_until.unwrap_or(0), reason }, 1),
-        account::Status::Expired => (Status::Expired { reason }, 2),
-        account::Status::Disabled => (Status::Disabled, 0),
-    };
+    let (status, refusals) = status_of(account.status, reason, account.status_until);
     AccountSeed {
         id: account.id,
-        tier: match account.kind {
-            Kind::Sso => Tier::Basic,
-            Kind::SsoSuper => Tier::Super,
-        },
+        tier: tier_of(account.kind),
         sealed: account.secret.into(),
         status,
         refusals,
@@ -78,6 +72,16 @@ fn seed(row: Loaded) -> AccountSeed {
         unsaved_uses: 0,
         last_used_ms: account.last_used_at,
         budgets: row.budgets.into_iter().map(budget_seed).collect(),
+    }
+}
+
+/// A stored status, with the refusals in a row that led to it.
+fn status_of(status: account::Status, reason: String, until: Option<i64>) -> (Status, u8) {
+    match status {
+        account::Status::Active => (Status::Active, 0),
+        account::Status::Cooling => (Status::Cooling { until_ms: until.unwrap_or(0), reason }, 1),
+        account::Status::Expired => (Status::Expired { reason }, 2),
+        account::Status::Disabled => (Status::Disabled, 0),
     }
 }
 
@@ -201,6 +205,27 @@ pub async fn keep_following(db: DatabaseConnection, state: Arc<dyn PoolState>, s
     }
 }
 
+/// Takes over what this process itself found out about an account and wrote into its row: `state` when that changed,
+/// `budget` when it was read. What the operator switched off stays off.
+pub fn take_over(pool: &dyn PoolState, id: Uuid, state: Option<&StateChange>, budget: Option<&account_budget::Model>) {
+    let Some((mut live, _)) = pool.inspect(id) else { return };
+    if let Some(found) = state {
+        live.failed_count = found.failed_count;
+        if let Some(at) = found.last_failure_at {
+            live.last_failure = Some((at, found.last_failure_reason.clone().unwrap_or_default()));
+        }
+        if live.status != Status::Disabled {
+            let reason = found.status_reason.clone().unwrap_or_default();
+            (live.status, live.refusals) = status_of(found.status, reason, found.status_until);
+        }
+    }
+    if let Some(read) = budget.cloned().map(budget_seed) {
+        live.budgets.retain(|known| known.budget != read.budget);
+        live.budgets.push(read);
+    }
+    pool.upsert(live);
+}
+
 /// Tells running processes that accounts changed; part of the transaction that changes them.
 ///
 /// # Errors
@@ -210,7 +235,11 @@ pub async fn announce_change(db: &impl ConnectionTrait) -> Result<(), DbErr> {
     meta::set(db, ACCOUNTS_VERSION, &(version + 1).to_string()).await
 }
 
-async fn version(db: &DatabaseConnection) -> Result<Option<String>, DbErr> {
+/// What changes whenever accounts are changed from outside the pool; `None` before that.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn version(db: &DatabaseConnection) -> Result<Option<String>, DbErr> {
     meta::get(db, ACCOUNTS_VERSION).await
 }
 

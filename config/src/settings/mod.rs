@@ -12,6 +12,7 @@ mod image;
 mod jobs;
 mod pool;
 mod schedules;
+mod seed;
 mod usage;
 mod video;
 
@@ -27,6 +28,7 @@ pub use image::ImageSettings;
 pub use jobs::JobSettings;
 pub use pool::{PoolSettings, Strategy};
 pub use schedules::ScheduleSettings;
+pub use seed::{SEED_SECTIONS, SeedChanges, SeedEntry, SeedKey, SeedProblem, seed_entries};
 pub use usage::UsageSettings;
 pub use video::{ProgressWording, VideoSettings};
 

@@ -30,22 +30,33 @@ pub async fn load_page(db: &impl ConnectionTrait, after: Option<Uuid>, limit: u6
 
 /// Adds the budgets to accounts that are in the order of their ids.
 pub(super) async fn with_budgets(db: &impl ConnectionTrait, accounts: Vec<Model>) -> Result<Vec<Loaded>, DbErr> {
-    let (Some(first), Some(last)) = (accounts.first(), accounts.last()) else { return Ok(Vec::new()) };
+    let merged = budgets_between(db, accounts, |account| account.id).await?;
+    Ok(merged.into_iter().map(|(account, budgets)| Loaded { account, budgets }).collect())
+}
+
+/// Gives each of the rows, which are in the order of their accounts' ids, the budgets of its account.
+pub(super) async fn budgets_between<T>(
+    db: &impl ConnectionTrait,
+    rows: Vec<T>,
+    id: impl Fn(&T) -> Uuid,
+) -> Result<Vec<(T, Vec<account_budget::Model>)>, DbErr> {
+    let (Some(first), Some(last)) = (rows.first().map(&id), rows.last().map(&id)) else { return Ok(Vec::new()) };
     // A range instead of a list of ids: one short statement, however long the page is.
     let budgets = account_budget::Entity::find()
-        .filter(account_budget::Column::AccountId.between(first.id, last.id))
+        .filter(account_budget::Column::AccountId.between(first, last))
         .order_by_asc(account_budget::Column::AccountId)
         .order_by_asc(account_budget::Column::Budget)
         .all(db)
         .await?;
     let mut budgets = budgets.into_iter().peekable();
-    let merged = accounts.into_iter().map(|account| {
-        while budgets.next_if(|budget| budget.account_id < account.id).is_some() {}
+    let merged = rows.into_iter().map(|row| {
+        let account = id(&row);
+        while budgets.next_if(|budget| budget.account_id < account).is_some() {}
         let mut own = Vec::new();
-        while let Some(budget) = budgets.next_if(|budget| budget.account_id == account.id) {
+        while let Some(budget) = budgets.next_if(|budget| budget.account_id == account) {
             own.push(budget);
         }
-        Loaded { account, budgets: own }
+        (row, own)
     });
     Ok(merged.collect())
 }

@@ -3,15 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use grok2api_config::{SettingValue, Settings};
+use grok2api_config::{SEED_SECTIONS, SeedEntry, SeedKey, Settings, seed_entries};
 use grok2api_entity::setting;
-use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::store::Store;
 
-/// Sections whose settings have the same names here.
-const SECTIONS: [&str; 2] = ["global", "grok"];
 /// Passwords that everybody knows.
 const KNOWN_PASSWORDS: [&str; 2] = ["", "admin"];
 
@@ -40,34 +37,43 @@ impl Plan {
         let changed: BTreeSet<String> = setting::load_all(&store.db).await?.into_iter().map(|row| row.key).collect();
         let now = store.settings.handle().load();
         let mut plan = Self::default();
-        for section in SECTIONS {
-            for (name, value) in old.get(section).and_then(Value::as_object).into_iter().flatten() {
-                let key = format!("{section}.{name}");
+        for section in SEED_SECTIONS {
+            let Some(members) = old.get(section).and_then(Value::as_object) else { continue };
+            for entry in seed_entries(section, members) {
                 plan.found += 1;
-                plan.consider(key, value, &now, |key| changed.contains(key) && !overwrite);
+                plan.consider(entry, &now, |key| changed.contains(key) && !overwrite);
             }
         }
         Ok(plan)
     }
 
-    fn consider(&mut self, key: String, value: &Value, now: &Settings, is_ours: impl Fn(&str) -> bool) {
-        if self.is_about_entry(&key, value) {
-            return;
+    fn consider(&mut self, entry: SeedEntry<'_>, now: &Settings, is_ours: impl Fn(&str) -> bool) {
+        let SeedEntry { key, value, meaning } = entry;
+        match meaning {
+            SeedKey::Setting => {}
+            SeedKey::Password => return self.leave_password(key, value),
+            // The list is empty in files that the old gateway made itself.
+            SeedKey::Username | SeedKey::KeyList => return self.unknown.push(key),
+            SeedKey::Unknown => {
+                self.remarks.push(format!("{key} means nothing to this gateway"));
+                return self.unknown.push(key);
+            }
         }
-        let Some(here) = now.get(&key) else {
-            self.remarks.push(format!("{key} means nothing to this gateway"));
-            self.unknown.push(key);
-            return;
-        };
+        if key == "grok.api_key" && value.as_str() == Some("") {
+            self.same += 1;
+            return self.remarks.push(
+                "the old gateway let everybody in without a key; this one lets nobody in: `grok2api key create` makes one"
+                    .to_owned(),
+            );
+        }
         let applied = match now.apply(&BTreeMap::from([(key.clone(), value.clone())])) {
             Ok(applied) => applied,
             Err(error) => {
                 self.remarks.push(format!("not taken over: {error}"));
-                self.refused.push(key);
-                return;
+                return self.refused.push(key);
             }
         };
-        if applied.get(&key).is_some_and(|there| is_same(&here, &there)) {
+        if applied.is_like(now, &key) {
             self.same += 1;
         } else if is_ours(&key) {
             self.remarks.push(format!("{key} was changed here and stays so; --overwrite-settings takes the old value"));
@@ -77,46 +83,17 @@ impl Plan {
         }
     }
 
-    /// Settings of the old gateway that decide who gets in, where this one is stricter.
-    fn is_about_entry(&mut self, key: &str, value: &Value) -> bool {
-        let text = value.as_str();
-        match key {
-            "grok.api_key" if text == Some("") => {
-                self.same += 1;
-                self.remarks.push(
-                    "the old gateway let everybody in without a key; this one lets nobody in: `grok2api key create` makes one"
-                        .to_owned(),
-                );
-                true
-            }
-            "global.admin_password" => {
-                self.remarks.push(
-                    "the operator's password is not taken over: `grok2api admin reset-password --stdin` sets one"
-                        .to_owned(),
-                );
-                if text.is_none_or(|password| KNOWN_PASSWORDS.contains(&password)) {
-                    self.remarks.push(
-                        "the old gateway's operator had a password that everybody knows; whoever could reach it could read its tokens"
-                            .to_owned(),
-                    );
-                }
-                self.unknown.push(key.to_owned());
-                true
-            }
-            // An empty list in files that the old gateway made itself.
-            "global.admin_username" | "global.api_keys" => {
-                self.unknown.push(key.to_owned());
-                true
-            }
-            _ => false,
+    /// The old operator's password is not taken over; one that everybody knows is told.
+    fn leave_password(&mut self, key: String, value: &Value) {
+        self.remarks.push(
+            "the operator's password is not taken over: `grok2api admin reset-password --stdin` sets one".to_owned(),
+        );
+        if value.as_str().is_none_or(|password| KNOWN_PASSWORDS.contains(&password)) {
+            self.remarks.push(
+                "the old gateway's operator had a password that everybody knows; whoever could reach it could read its tokens"
+                    .to_owned(),
+            );
         }
-    }
-}
-
-fn is_same(one: &SettingValue, other: &SettingValue) -> bool {
-    match (one, other) {
-        (SettingValue::Plain(one), SettingValue::Plain(other)) => one == other,
-        (SettingValue::Secret(one), SettingValue::Secret(other)) => one.expose_secret() == other.expose_secret(),
-        _ => false,
+        self.unknown.push(key);
     }
 }

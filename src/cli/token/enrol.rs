@@ -5,8 +5,8 @@ use grok2api_entity::account::{self, NewAccount, Status};
 use grok2api_entity::account_budget::{self, Source};
 use grok2api_entity::audit::{self, Note};
 use grok2api_entity::connect::begin_write;
+use grok2api_pool::enrol;
 use sea_orm::ConnectionTrait;
-use secrecy::ExposeSecret;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -37,12 +37,6 @@ pub(in crate::cli) struct Circumstances<'a> {
     pub(in crate::cli) models: &'a ModelTable,
 }
 
-/// An account with the fingerprints by which the pool may know it, the current one first.
-struct Candidate {
-    entry: Entry,
-    fingerprints: Vec<String>,
-}
-
 /// How many of the accounts are new; changes nothing.
 pub(in crate::cli) async fn preview(store: &Store, entries: Vec<Entry>) -> anyhow::Result<Enrolled> {
     let total = entries.len() as u64;
@@ -63,7 +57,7 @@ pub(in crate::cli) async fn enrol(
     let work = begin_write(&store.db).await?;
     let mut added = 0;
     loop {
-        let chunk: Vec<Candidate> = rest.by_ref().take(CHUNK).collect();
+        let chunk: Vec<Entry> = rest.by_ref().take(CHUNK).collect();
         if chunk.is_empty() {
             break;
         }
@@ -81,30 +75,20 @@ pub(in crate::cli) async fn enrol(
     Ok(Enrolled { added, known: total as u64 - added })
 }
 
-/// Those of the accounts that the pool does not have, under the current or a former master key.
-async fn unknown(store: &Store, entries: Vec<Entry>) -> anyhow::Result<Vec<Candidate>> {
-    let mut candidates: Vec<Candidate> = entries
-        .into_iter()
-        .map(|entry| Candidate {
-            fingerprints: store.vault.fingerprints(entry.token.expose_secret().as_bytes()),
-            entry,
-        })
-        .collect();
-    let all: Vec<String> = candidates.iter().flat_map(|candidate| candidate.fingerprints.clone()).collect();
-    let known = account::known_fingerprints(&store.db, &all).await?;
-    candidates.retain(|candidate| !candidate.fingerprints.iter().any(|fingerprint| known.contains(fingerprint)));
-    Ok(candidates)
+/// Those of the accounts that the pool does not have.
+async fn unknown(store: &Store, entries: Vec<Entry>) -> anyhow::Result<Vec<Entry>> {
+    Ok(enrol::unknown(&store.db, &store.vault, entries, |entry| &entry.token).await?)
 }
 
 async fn add(
     store: &Store,
     work: &impl ConnectionTrait,
-    chunk: Vec<Candidate>,
+    chunk: Vec<Entry>,
     circumstances: &Circumstances<'_>,
 ) -> anyhow::Result<u64> {
     let mut accounts = Vec::with_capacity(chunk.len());
     let mut budgets = Vec::new();
-    for Candidate { entry, .. } in chunk {
+    for entry in chunk {
         let account = row(store, &entry, circumstances.now_ms)?;
         budgets.extend(estimates(account.id, &entry, circumstances));
         accounts.push(account);

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use grok2api_config::Tier;
-use grok2api_entity::account::{self, Filter, Kind, Loaded, decode_tags};
+use grok2api_entity::account::{self, Filter, Loaded, decode_tags};
+use grok2api_pool::enrol::kind_of;
 
 use super::args::ListArgs;
 use super::shown::{budgets_text, json_of, token_end, type_of};
@@ -15,10 +15,7 @@ const PAGE: u64 = 200;
 
 /// Shows the accounts: a table for people, else one JSON object a line.
 pub(super) async fn run(args: &ListArgs, store: &Store, output: &mut Output) -> anyhow::Result<ExitCode> {
-    let kind = args.token_type.map(|token_type| match token_type.tier() {
-        Tier::Basic => Kind::Sso,
-        Tier::Super => Kind::SsoSuper,
-    });
+    let kind = args.token_type.map(|token_type| kind_of(token_type.tier()));
     let filter = Filter { kind, status: None };
     let as_json = args.json || !output.is_terminal;
     let mut rows = Vec::new();

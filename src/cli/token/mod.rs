@@ -7,7 +7,6 @@ mod find;
 mod import;
 mod intake;
 mod list;
-mod probe;
 mod remove;
 mod shown;
 mod test;

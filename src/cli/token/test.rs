@@ -3,22 +3,18 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use grok2api_config::{ModelSpec, ModelTable, Settings, StartUp};
 use grok2api_entity::account::{self, Model, Status};
-use grok2api_entity::account_budget;
 use grok2api_entity::connect::begin_write;
-use grok2api_pool::pool::open_credential;
+use grok2api_gateway::examine::{Examiner, Finding, Verdict, write_down};
 use grok2api_upstream::client::{GrokWeb, install_crypto};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::args::TestArgs;
 use super::find::find;
-use super::now_ms;
-use super::probe::{Finding, Verdict, judge};
 use super::shown::token_end;
-use crate::accounts::announce_change;
 use crate::cli::output::Output;
 use crate::store::Store;
 
@@ -74,33 +70,18 @@ impl Tester {
 
     /// Tests one account; `true` when its credential works.
     async fn test(&self, account: &Model, as_json: bool, output: &mut Output) -> anyhow::Result<bool> {
-        let credential = open_credential(&self.store.vault, account.id, &account.secret).with_context(|| {
-            format!("the secret of account {} cannot be opened; its row is left as it is", account.id)
-        })?;
-        let answer = self.web.rate_limits(&credential, &self.model.rate_limit_model, &self.settings).await;
-        let finding = judge(account, &self.model, answer, now_ms());
-        self.write_down(account, &finding).await?;
+        let (vault, settings) = (&*self.store.vault, &*self.settings);
+        let examiner = Examiner { vault, upstream: &self.web, settings, model: &self.model };
+        let finding = examiner.examine(account).await?;
+        let work = begin_write(&self.store.db).await?;
+        write_down(&*work, account, &finding).await?;
+        work.commit().await?;
         if as_json {
             output.json(&json_of(account, &self.model, &finding))?;
         } else {
             output.line(&text_of(account, &self.model, &finding))?;
         }
         Ok(matches!(finding.verdict, Verdict::Valid { .. } | Verdict::Limited))
-    }
-
-    async fn write_down(&self, account: &Model, finding: &Finding) -> anyhow::Result<()> {
-        let work = begin_write(&self.store.db).await?;
-        if let Some(state) = &finding.state {
-            account::record_states(&*work, std::slice::from_ref(state)).await?;
-            if state.status != account.status {
-                announce_change(&*work).await?;
-            }
-        }
-        if let Some(budget) = &finding.budget {
-            account_budget::record(&*work, std::slice::from_ref(budget)).await?;
-        }
-        work.commit().await?;
-        Ok(())
     }
 }
 

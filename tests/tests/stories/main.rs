@@ -14,6 +14,7 @@ mod idempotency;
 mod images;
 mod jobs;
 mod keys;
+mod management;
 mod mirror;
 mod operation;
 mod parameters;

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use grok2api_config::{ModelSpec, Tier};
+use grok2api_config::ModelSpec;
 use grok2api_entity::account::{Kind, Model, StateChange, Status};
 use grok2api_entity::account_budget::{self, Source};
+use grok2api_pool::enrol::tier_of;
 use grok2api_upstream::error::{AccountEffect, UpstreamError};
 use grok2api_upstream::quota::{RateLimits, Unit};
 
 /// What a test found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// The credential works.
     Valid {
         /// Calls of the model that are left, when the upstream says.
@@ -26,14 +27,15 @@ pub(super) enum Verdict {
 
 /// A test of one account: what was found, and what is to be written down.
 #[derive(Debug)]
-pub(super) struct Finding {
-    pub(super) verdict: Verdict,
+pub struct Finding {
+    /// What it means.
+    pub verdict: Verdict,
     /// What the upstream said, when it was not what one hopes for.
-    pub(super) message: Option<String>,
+    pub message: Option<String>,
     /// The new state of the account; `None` when it does not change.
-    pub(super) state: Option<StateChange>,
+    pub state: Option<StateChange>,
     /// The new reading of the budget; `None` when there is none.
-    pub(super) budget: Option<account_budget::Model>,
+    pub budget: Option<account_budget::Model>,
 }
 
 /// Judges the answer to the question what `account` may still do with `model`.
@@ -122,11 +124,7 @@ fn limited(account: &Model, model: &ModelSpec, wait: Option<Duration>, now_ms: i
 
 /// Window and size of a budget when the upstream does not say.
 fn usual(kind: Kind, budget: &str) -> (Duration, i64) {
-    let tier = match kind {
-        Kind::Sso => Tier::Basic,
-        Kind::SsoSuper => Tier::Super,
-    };
-    let usual = tier.usual_budget(budget);
+    let usual = tier_of(kind).usual_budget(budget);
     (Duration::from_secs(u64::try_from(usual.window_secs).unwrap_or(0)), usual.total)
 }
 
