@@ -15,6 +15,8 @@ pub(crate) const IDLE_MS: i64 = 30 * 60_000;
 pub(crate) const LONGEST_MS: i64 = 12 * 3_600_000;
 /// Milliseconds for which a password that was given counts as just given (A8).
 pub(crate) const CONFIRMED_MS: i64 = 5 * 60_000;
+/// Milliseconds for which a session that is over is remembered, so that who comes back is told so.
+const REMEMBERED_MS: i64 = 24 * 3_600_000;
 /// Uses within this many milliseconds are one use.
 const SEEN_EVERY_MS: i64 = 60_000;
 
@@ -60,7 +62,7 @@ pub(crate) struct Beginning<'a> {
     pub(crate) confirmed_at: Option<i64>,
 }
 
-/// Begins a session; what is over is forgotten on this occasion.
+/// Begins a session; what has been over for long is forgotten on this occasion.
 ///
 /// # Errors
 /// The database refuses.
@@ -71,7 +73,8 @@ pub(crate) async fn begin(
     beginning: Beginning<'_>,
     now: i64,
 ) -> Result<Uuid, DbErr> {
-    admin_session::delete_over(tx, now - LONGEST_MS, now - IDLE_MS, now).await?;
+    let long_ago = now - REMEMBERED_MS;
+    admin_session::delete_over(tx, long_ago - LONGEST_MS, long_ago - IDLE_MS, now).await?;
     let row = Model {
         id: Uuid::now_v7(),
         token_hash: token::hash(vault, token.expose_secret()),
@@ -189,8 +192,10 @@ mod tests {
         ground.age(&[Column::CreatedAt], LONGEST_MS).await;
         assert_eq!(ground.find(&token).await, Known::Over);
         ground.begin().await;
-        let left = admin_session::Entity::find().all(&ground.db).await.unwrap();
-        assert_eq!(left.len(), 1, "what is over is forgotten");
+        assert_eq!(ground.find(&token).await, Known::Over, "who comes back is told so");
+        ground.age(&[Column::CreatedAt], REMEMBERED_MS).await;
+        ground.begin().await;
+        assert_eq!(ground.find(&token).await, Known::Unknown, "what has been over for long is forgotten");
     }
 
     #[tokio::test]

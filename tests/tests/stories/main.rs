@@ -18,6 +18,7 @@ mod management;
 mod mirror;
 mod operation;
 mod parameters;
+mod principals;
 mod records;
 mod schedules;
 mod secrets;
