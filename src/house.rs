@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use grok2api_api::server::{self, ServerOptions};
-use grok2api_api::{AppParts, AppState, BodyLimits, MediaWaits};
-use grok2api_config::{ModelTable, StartUp};
+use grok2api_api::{AppParts, AppState, BodyLimits, LoopMark, MediaWaits, TrustedProxies};
+use grok2api_config::{ModelTable, StartUp, UpstreamConfig};
 use grok2api_entity::keeper::Keeper;
 use grok2api_gateway::usage_log::{self, UsageLog, UsageWriter};
 use grok2api_gateway::{Gateway, Parts};
@@ -76,7 +76,8 @@ pub struct House {
     pub hurry: CancellationToken,
     startup: StartUp,
     shop: Workshop,
-    options: ServerOptions,
+    /// How it listens and ends.
+    pub options: ServerOptions,
     clock: Clock,
     usage_writer: Option<UsageWriter>,
     tasks: TaskTracker,
@@ -122,7 +123,8 @@ impl House {
         let gateway = Gateway::new(Parts {
             models,
             pool: Arc::new(Pool::new(state, Arc::clone(&store.vault), settings.clone())),
-            upstream: GrokWeb::new(&startup.upstream).context("the upstream client cannot be built")?,
+            upstream: GrokWeb::new(&marked(&startup.upstream, &LoopMark::new(&store.vault)))
+                .context("the upstream client cannot be built")?,
             settings,
             max_line_bytes: startup.upstream.max_line_bytes,
             asset_hosts: asset_hosts(startup),
@@ -153,7 +155,9 @@ impl House {
         state.body_limits = BodyLimits {
             max_bytes: startup.server.max_body_bytes,
             timeout: Duration::from_secs(startup.server.request_timeout_secs),
+            ..BodyLimits::default()
         };
+        state.trusted_proxies = TrustedProxies::from(startup.server.trusted_proxies.clone());
         state.media_waits = MediaWaits::new(Duration::from_secs(startup.media.wait_secs));
         state.metrics_token = startup.server.metrics_token.clone().map(Arc::new);
         state.admin_token = startup.server.admin_token.clone().map(Arc::new);
@@ -161,14 +165,18 @@ impl House {
         state.storage_mode = startup.storage_mode;
         state.serves = role != Role::Scheduler;
         state.keeper.clone_from(&shop.keeper);
+        let options = ServerOptions {
+            max_connections: max_connections(startup.server.max_connections),
+            max_connections_per_ip: startup.server.max_connections_per_ip,
+            trusted_proxies: state.trusted_proxies.clone(),
+            grace: Duration::from_secs(startup.server.shutdown_grace_secs),
+            ..ServerOptions::default()
+        };
         Ok(Self {
             store,
             gateway,
             state,
-            options: ServerOptions {
-                max_connections: max_connections(startup.server.max_connections),
-                grace: Duration::from_secs(startup.server.shutdown_grace_secs),
-            },
+            options,
             clock,
             jobs,
             hurry: CancellationToken::new(),
@@ -211,7 +219,7 @@ impl House {
         let closing = CancellationToken::new();
         let serving = Box::pin(async {
             if let Some(listener) = listener {
-                return server::serve(listener, app, self.state.clone(), self.options, closing.clone()).await;
+                return server::serve(listener, app, self.state.clone(), self.options.clone(), closing.clone()).await;
             }
             closing.cancelled().await;
             Ok(())
@@ -304,6 +312,15 @@ async fn pool_state(
     let shared = RedisPool::connect(url.expose_secret(), &startup.redis_prefix, models, policy, clock).await;
     let shared = shared.context("is the server of redis_url running, and is its password right?")?;
     Ok(Arc::new(shared))
+}
+
+/// An upstream that is not Grok itself may be, by mistake, this very installation: what goes there is marked (H13).
+fn marked(upstream: &UpstreamConfig, mark: &LoopMark) -> UpstreamConfig {
+    let mut upstream = upstream.clone();
+    if upstream.base_url != UpstreamConfig::default().base_url {
+        upstream.extra_headers.entry("via".to_owned()).or_insert_with(|| mark.via());
+    }
+    upstream
 }
 
 /// Hosts whose addresses may name a picture or a video of the upstream's.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use poem::endpoint::BoxEndpoint;
 use poem::http::header;
 use poem::{EndpointExt, Response, Route, endpoint::make_sync};
@@ -10,6 +11,7 @@ use poem_openapi::{ContactObject, LicenseObject, OpenApiService};
 use crate::access::{AuditApi, LoginApi, MeApi, SessionsApi};
 use crate::bulk::BulkApi;
 use crate::chat::ChatApi;
+use crate::docs_page::docs_page;
 use crate::edge::Edge;
 use crate::images::ImagesApi;
 use crate::jobs::JobsApi;
@@ -45,25 +47,30 @@ pub fn openapi_document() -> String {
 /// The whole HTTP surface.
 pub fn app(state: AppState) -> BoxEndpoint<'static, Response> {
     let service = service();
-    let spec: Arc<str> = service.spec().into();
-    let routes = Arc::new(Routes::from_spec(&spec));
-    let document = make_sync(move |_| json_text(&spec));
+    let spec = Bytes::from(service.spec());
+    let routes = Arc::new(Routes::from_spec(&String::from_utf8_lossy(&spec)));
+    let document = make_sync(move |_| json_text(spec.clone()));
     let paths = Route::new()
         .at("/openapi.json", poem::get(document))
-        .nest("/docs", service.scalar())
+        .at("/docs", poem::get(docs_page))
         .nest("/", service)
-        .data(state);
-    Edge::new(paths, routes).map_to_response().boxed()
+        .data(state.clone());
+    Edge::new(paths, routes, state).map_to_response().boxed()
 }
 
 /// Health, readiness and metrics alone, for a process that only works.
 pub fn operation_app(state: AppState) -> BoxEndpoint<'static, Response> {
     let service = OpenApiService::new(OperationApi, "grok2api", env!("CARGO_PKG_VERSION"));
     let routes = Arc::new(Routes::from_spec(&service.spec()));
-    let paths = Route::new().nest("/", service).data(state);
-    Edge::new(paths, routes).map_to_response().boxed()
+    let paths = Route::new().nest("/", service).data(state.clone());
+    Edge::new(paths, routes, state).map_to_response().boxed()
 }
 
-fn json_text(text: &str) -> Response {
-    Response::builder().header(header::CONTENT_TYPE, "application/json").body(text.to_owned())
+/// The page that shows the document.
+pub(crate) fn docs_html() -> String {
+    service().scalar_html()
+}
+
+fn json_text(text: Bytes) -> Response {
+    Response::builder().header(header::CONTENT_TYPE, "application/json").body(text)
 }

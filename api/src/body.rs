@@ -1,10 +1,8 @@
 //! JSON request bodies: capped, timed, parsed straight into their type.
 
-use std::time::Duration;
-
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use poem::http::{StatusCode, header};
+use poem::http::{HeaderMap, StatusCode, header};
 use poem::{Body, Request, RequestBody, Result};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
 use poem_openapi::types::Type;
@@ -13,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
 use crate::multipart::{broken, too_large, too_slow};
+use crate::pace::{Pace, TooSlow};
 use crate::state::{AppState, BodyLimits};
 
 /// A JSON body of type `T`. Poem-openapi's own goes through a `Value` and reads without a cap.
@@ -52,18 +51,25 @@ async fn take<T: DeserializeOwned>(
 ) -> Result<T, ApiError> {
     check_headers(request)?;
     let body = body.take().map_err(|_| ApiError::internal())?;
-    parse(&read(body, limits.max_bytes, limits.timeout).await?)
+    let max_bytes = limits.max_bytes_on(request.uri().path());
+    parse(&read(body, max_bytes, limits).await?)
+}
+
+/// Refuses bodies that would have to be inflated first, on every path (H3).
+pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
+    let codings = headers.get_all(header::CONTENT_ENCODING);
+    if codings.into_iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        Ok(())
+    } else {
+        Err(unsupported("Compressed request bodies are not accepted."))
+    }
+}
+
+fn unsupported(message: &str) -> ApiError {
+    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", "unsupported_media_type", message)
 }
 
 fn check_headers(request: &Request) -> Result<(), ApiError> {
-    let unsupported = |message: &str| {
-        ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", "unsupported_media_type", message)
-    };
-    if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
-        && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-    {
-        return Err(unsupported("Compressed request bodies are not accepted."));
-    }
     let Some(content_type) = request.headers().get(header::CONTENT_TYPE) else {
         return Err(unsupported("Send the body as JSON, with the header `Content-Type: application/json`."));
     };
@@ -77,26 +83,28 @@ fn check_headers(request: &Request) -> Result<(), ApiError> {
 }
 
 /// Reads a body of at most `max_bytes`, counting what arrives and not what was announced.
-async fn read(body: Body, max_bytes: usize, timeout: Duration) -> Result<Bytes, ApiError> {
+async fn read(body: Body, max_bytes: usize, limits: BodyLimits) -> Result<Bytes, ApiError> {
     let mut stream = body.into_bytes_stream();
-    let whole = async {
-        let Some(first) = stream.next().await else { return Ok(Bytes::new()) };
-        let first = first.map_err(|_| broken())?;
-        if first.len() > max_bytes {
+    let mut pace = Pace::new(limits);
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(piece) = pace.wait(stream.next()).await.map_err(|TooSlow| too_slow())? {
+        let piece = piece.map_err(|_| broken())?;
+        pace.count(piece.len());
+        if first.len().max(all.len()) + piece.len() > max_bytes {
             return Err(too_large(max_bytes));
         }
-        let Some(second) = stream.next().await else { return Ok(first) };
-        let mut all = BytesMut::from(&first[..]);
-        all.extend_from_slice(&second.map_err(|_| broken())?);
-        while let Some(piece) = stream.next().await {
-            if all.len() > max_bytes {
-                break;
-            }
-            all.extend_from_slice(&piece.map_err(|_| broken())?);
+        if first.is_empty() && all.is_empty() {
+            // Most bodies come in one piece, which is not copied.
+            first = piece;
+            continue;
         }
-        if all.len() > max_bytes { Err(too_large(max_bytes)) } else { Ok(all.freeze()) }
-    };
-    tokio::time::timeout(timeout, whole).await.unwrap_or_else(|_| Err(too_slow()))
+        if all.is_empty() {
+            all.extend_from_slice(&std::mem::take(&mut first));
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 /// Parses; only a body that fails is parsed again to find out which member is at fault.

@@ -1,4 +1,4 @@
-//! The outermost endpoint: paths in all spellings, request ids, errors in one shape, CORS, figures.
+//! The outermost endpoint: paths in all spellings, request ids, errors in one shape, what browsers are told, figures.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,8 +11,12 @@ use poem::{Endpoint, IntoResponse, Request, Response, Result};
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::browser::{Audience, Cors};
 use crate::error::ApiError;
 use crate::routes::Routes;
+use crate::server::Refused;
+use crate::state::AppState;
+use crate::{body, client_address, refused};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
@@ -37,11 +41,12 @@ pub(crate) fn request_id(request: &Request) -> String {
 pub(crate) struct Edge<E> {
     inner: E,
     routes: Arc<Routes>,
+    state: AppState,
 }
 
 impl<E> Edge<E> {
-    pub(crate) fn new(inner: E, routes: Arc<Routes>) -> Self {
-        Self { inner, routes }
+    pub(crate) fn new(inner: E, routes: Arc<Routes>, state: AppState) -> Self {
+        Self { inner, routes, state }
     }
 }
 
@@ -50,18 +55,25 @@ impl<E: Endpoint> Endpoint for Edge<E> {
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let began = Instant::now();
+        drop_ambiguous(&mut request);
+        client_address::note(&mut request, &self.state.trusted_proxies);
         if let Some(uri) = plain_path(request.uri()) {
             *request.uri_mut() = uri;
         }
         let id = incoming_id(&request).unwrap_or_else(id::request_id);
         let client_id = request.headers().get(CLIENT_REQUEST_ID).filter(|value| value.len() <= 256).cloned();
-        let cors = request.uri().path().starts_with("/v1/").then(|| Cors::of(&request)).flatten();
+        let audience = Audience::of(request.uri().path());
+        let is_https = client_address::is_https(&request);
+        let cors = Cors::of(&request, audience);
         let route = self.routes.label(request.uri().path());
         request.set_data(Arrival { id: id.clone(), route: route.clone(), began });
         let method = request.method().clone();
-        let mut response = match cors.as_ref().and_then(Cors::preflight) {
-            Some(answer) => answer,
-            None => self.routed(request, &id).await,
+        let mut response = if let Some(refused) = self.refused(&request) {
+            refused
+        } else if let Some(answer) = cors.as_ref().and_then(Cors::preflight) {
+            answer
+        } else {
+            self.routed(request, &id).await
         };
         let headers = response.headers_mut();
         if let Ok(value) = HeaderValue::from_str(&id) {
@@ -70,9 +82,9 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         if let Some(value) = client_id {
             headers.insert(CLIENT_REQUEST_ID, value);
         }
-        headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+        audience.protect(headers, is_https);
         if cors.is_some() {
-            Cors::open(response.headers_mut());
+            Cors::open(headers);
         }
         record(&method, route, response.status(), began);
         Ok(response)
@@ -80,6 +92,20 @@ impl<E: Endpoint> Endpoint for Edge<E> {
 }
 
 impl<E: Endpoint> Edge<E> {
+    /// The answer to what no path takes.
+    fn refused(&self, request: &Request) -> Option<Response> {
+        if let Some(refused) = request.data::<Refused>() {
+            return Some(refused.into_response());
+        }
+        let error = if self.state.loop_mark.is_in(request.headers()) {
+            let message = "This request has passed this gateway before: upstream.base_url leads back to it.";
+            ApiError::new(StatusCode::LOOP_DETECTED, "api_error", "loop_detected", message)
+        } else {
+            body::check_encoding(request.headers()).err()?
+        };
+        Some(refused::recorded(request, &self.state, error).into_response())
+    }
+
     async fn routed(&self, request: Request, id: &str) -> Response {
         let path = request.uri().path().to_owned();
         let method = request.method().clone();
@@ -165,53 +191,25 @@ fn plain_path(uri: &Uri) -> Option<Uri> {
     plain.parse().ok()
 }
 
+/// Takes away fields with an underscore in their names: other programs on the way take it for the dash that it is not
+/// (H9).
+fn drop_ambiguous(request: &mut Request) {
+    let is_ambiguous = |name: &HeaderName| name.as_str().contains('_');
+    if !request.headers().keys().any(is_ambiguous) {
+        return;
+    }
+    let names: Vec<HeaderName> = request.headers().keys().filter(|name| is_ambiguous(name)).cloned().collect();
+    for name in names {
+        request.headers_mut().remove(name);
+    }
+}
+
 /// A request id of the client's, if it is fit for logs and headers.
 fn incoming_id(request: &Request) -> Option<String> {
     let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
     let fits = (1..=128).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'));
     fits.then(|| id.to_owned())
-}
-
-/// What a browser of another origin needs; no credentials of the browser's own are involved.
-struct Cors {
-    preflight: Option<HeaderValue>,
-    is_preflight: bool,
-}
-
-impl Cors {
-    fn of(request: &Request) -> Option<Self> {
-        request.headers().get(header::ORIGIN)?;
-        let is_preflight = *request.method() == Method::OPTIONS
-            && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        let preflight = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
-        Some(Self { preflight, is_preflight })
-    }
-
-    fn preflight(&self) -> Option<Response> {
-        if !self.is_preflight {
-            return None;
-        }
-        let mut response = Response::builder().status(StatusCode::NO_CONTENT).finish();
-        let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE, OPTIONS"));
-        if let Some(asked) = &self.preflight {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
-        }
-        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-        Some(response)
-    }
-
-    fn open(headers: &mut poem::http::HeaderMap) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert(
-            header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static(
-                "x-request-id, retry-after, x-grok2api-ignored, idempotent-replayed, openai-poll-after-ms",
-            ),
-        );
-        headers.insert(header::VARY, HeaderValue::from_static("Origin, Access-Control-Request-Headers"));
-    }
 }
 
 fn record(method: &Method, route: metrics::SharedString, status: StatusCode, began: Instant) {
@@ -243,6 +241,14 @@ mod tests {
     fn plain(path: &str) -> Option<String> {
         let uri: Uri = path.parse().ok()?;
         plain_path(&uri).map(|uri| uri.to_string())
+    }
+
+    #[test]
+    fn h9_names_with_an_underscore_are_dropped() {
+        let mut request = Request::builder().header("x_forwarded_for", "1.1.1.1").header("x-kept", "a").finish();
+        drop_ambiguous(&mut request);
+        let names: Vec<&str> = request.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["x-kept"]);
     }
 
     #[test]

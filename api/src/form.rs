@@ -1,6 +1,6 @@
 //! Bodies that come as JSON or as a form with files.
 
-use poem::http::{StatusCode, header};
+use poem::http::header;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
@@ -67,17 +67,10 @@ impl<'a, T: Form> ApiExtractor<'a> for JsonOrForm<T> {
         if !content_type.is_some_and(is_form) {
             return JsonBody::<T>::from_request(request, body, options).await.map(|json| Self::Json(json.0));
         }
-        if let Some(encoding) = request.headers().get(header::CONTENT_ENCODING)
-            && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-        {
-            let message = "Compressed request bodies are not accepted.";
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(ApiError::new(status, "invalid_request_error", "unsupported_media_type", message).into());
-        }
         let state = request.data::<AppState>().ok_or_else(ApiError::internal)?;
         let body = body.take().map_err(|_| ApiError::internal())?;
         let max_bytes = MAX_TOTAL_BYTES + MAX_TEXT_BYTES;
-        Ok(Self::Form(Parts::new(request.headers(), body, max_bytes, state.body_limits.timeout)?))
+        Ok(Self::Form(Parts::new(request.headers(), body, max_bytes, state.body_limits)?))
     }
 }
 

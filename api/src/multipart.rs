@@ -11,6 +11,8 @@ use poem::http::{HeaderMap, StatusCode, header};
 use tokio::time::Instant;
 
 use crate::error::ApiError;
+use crate::pace::{Pace, TooSlow};
+use crate::state::BodyLimits;
 
 /// Most bytes between a boundary and the part's first byte.
 const MAX_HEAD: usize = 8 * 1024;
@@ -33,7 +35,9 @@ pub(crate) struct Parts {
     begun: usize,
     received: usize,
     max_bytes: usize,
-    deadline: Instant,
+    pace: Pace,
+    /// The rest of a refused body is read until then.
+    deadline: Option<Instant>,
 }
 
 /// Where the beginning of the buffer stands.
@@ -55,17 +59,17 @@ pub(crate) struct Part {
 }
 
 impl Parts {
-    /// Reads `body`, of at most `max_bytes` that must be there within `timeout`.
+    /// Reads `body`, of at most `max_bytes` that must come at the pace of the limits.
     ///
     /// # Errors
     /// The boundary is missing or of no use.
-    pub(crate) fn new(headers: &HeaderMap, body: Body, max_bytes: usize, timeout: Duration) -> Result<Self, ApiError> {
+    pub(crate) fn new(headers: &HeaderMap, body: Body, max_bytes: usize, limits: BodyLimits) -> Result<Self, ApiError> {
         let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let boundary = boundary(content_type).ok_or_else(|| malformed("its boundary is missing"))?;
-        Ok(Self::reading(Box::pin(body.into_bytes_stream()), &boundary, max_bytes, timeout))
+        Ok(Self::reading(Box::pin(body.into_bytes_stream()), &boundary, max_bytes, limits))
     }
 
-    fn reading(source: Source, boundary: &str, max_bytes: usize, timeout: Duration) -> Self {
+    fn reading(source: Source, boundary: &str, max_bytes: usize, limits: BodyLimits) -> Self {
         let delimiter = format!("\r\n--{boundary}").into_bytes();
         Self {
             source,
@@ -76,7 +80,8 @@ impl Parts {
             begun: 0,
             received: 0,
             max_bytes,
-            deadline: Instant::now() + timeout,
+            pace: Pace::new(limits),
+            deadline: None,
         }
     }
 
@@ -151,7 +156,7 @@ impl Parts {
     /// connection closes never sees why.
     pub(crate) async fn drain(&mut self) {
         self.buffer.clear();
-        self.deadline = self.deadline.min(Instant::now() + DRAIN);
+        self.deadline = Some(Instant::now() + DRAIN);
         while self.fill().await.is_ok() {
             self.buffer.clear();
         }
@@ -201,12 +206,17 @@ impl Parts {
 
     /// Takes one more piece from the body, counting what arrives and not what was announced.
     async fn fill(&mut self) -> Result<(), ApiError> {
-        let next = tokio::time::timeout_at(self.deadline, self.source.next()).await;
+        let next = self.pace.wait(self.source.next());
+        let next = match self.deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, next).await.unwrap_or(Err(TooSlow)),
+            None => next.await,
+        };
         let piece = match next {
-            Err(_) => return Err(too_slow()),
+            Err(TooSlow) => return Err(too_slow()),
             Ok(None | Some(Err(_))) => return Err(broken()),
             Ok(Some(Ok(piece))) => piece,
         };
+        self.pace.count(piece.len());
         self.received += piece.len();
         if self.received > self.max_bytes {
             return Err(too_large(self.max_bytes));
@@ -314,7 +324,7 @@ mod tests {
 
     fn parts(body: &str, piece: usize, max_bytes: usize) -> Parts {
         let pieces: Vec<_> = body.as_bytes().chunks(piece).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-        Parts::reading(Box::pin(futures_util::stream::iter(pieces)), "b", max_bytes, Duration::from_secs(60))
+        Parts::reading(Box::pin(futures_util::stream::iter(pieces)), "b", max_bytes, BodyLimits::default())
     }
 
     async fn all(mut parts: Parts) -> Result<Vec<(Part, Vec<u8>)>, ApiError> {
@@ -428,7 +438,8 @@ mod tests {
 
     #[tokio::test]
     async fn f20_a_body_that_drips_is_given_up() {
-        let mut waiting = Parts::reading(Box::pin(futures_util::stream::pending()), "b", 1 << 20, Duration::ZERO);
+        let limits = BodyLimits { timeout: Duration::ZERO, ..BodyLimits::default() };
+        let mut waiting = Parts::reading(Box::pin(futures_util::stream::pending()), "b", 1 << 20, limits);
         assert_eq!(waiting.next().await.unwrap_err().status, StatusCode::REQUEST_TIMEOUT);
     }
 }

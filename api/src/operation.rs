@@ -11,6 +11,7 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
+use crate::client_address;
 use crate::error::ApiError;
 use crate::state::AppState;
 use crate::tags::Tag;
@@ -161,7 +162,7 @@ fn may_read_metrics(state: &AppState, request: &Request) -> bool {
     }
     // A proxy on this machine passes on requests of others and says so.
     let is_passed_on = request.headers().contains_key("x-forwarded-for") || request.headers().contains_key("forwarded");
-    !is_passed_on && request.remote_addr().as_socket_addr().is_some_and(|addr| addr.ip().is_loopback())
+    !is_passed_on && client_address::of(request).is_loopback()
 }
 
 fn check(name: &str, status: &str, hint: &str, latency: Duration) -> Check {

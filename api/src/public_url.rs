@@ -3,18 +3,21 @@
 use poem::Request;
 use poem::http::header;
 
+use crate::client_address;
+
 /// Base of absolute links, without a trailing slash: the operator's `base_url`, else the host the request named, else
-/// empty, which makes links relative.
+/// empty, which makes links relative. The scheme is the one that a trusted proxy names, else our own.
 pub(crate) fn base(request: &Request, configured: &str) -> String {
     if !configured.is_empty() {
         return configured.trim_end_matches('/').to_owned();
     }
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
-    if is_plain_host(host) { format!("{}://{host}", request.scheme()) } else { String::new() }
+    let scheme = if client_address::is_https(request) { "https" } else { request.scheme().as_str() };
+    if is_plain_host(host) { format!("{scheme}://{host}") } else { String::new() }
 }
 
 /// A host and port that can stand in a link: nothing that would break out of a quoted attribute or Markdown.
-fn is_plain_host(host: &str) -> bool {
+pub(crate) fn is_plain_host(host: &str) -> bool {
     !host.is_empty()
         && host.len() <= 255
         && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']'))

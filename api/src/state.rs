@@ -21,6 +21,9 @@ use uuid::Uuid;
 use crate::access::Access;
 use crate::asset_fetcher::AssetFetcher;
 use crate::auth::ClientKeys;
+use crate::browser::Audience;
+use crate::client_address::TrustedProxies;
+use crate::loop_guard::LoopMark;
 use crate::management::StatsMemo;
 use crate::media::MediaWaits;
 
@@ -66,6 +69,10 @@ pub struct AppState {
     pub keeper: Option<Arc<dyn Keeper>>,
     /// Limits of request bodies.
     pub body_limits: BodyLimits,
+    /// Proxies that say truly for whom they ask.
+    pub trusted_proxies: TrustedProxies,
+    /// By which requests are known that have passed this installation before.
+    pub loop_mark: LoopMark,
     /// Cancelled when streams that are still open must end.
     pub cut_off: CancellationToken,
     /// Cancelled when the workers of this process, and there are no others, begin nothing more.
@@ -98,13 +105,34 @@ pub struct AppParts {
 pub struct BodyLimits {
     /// Longest body in bytes.
     pub max_bytes: usize,
+    /// Longest body in bytes on the operator's paths, except where many accounts are named.
+    pub max_operator_bytes: usize,
     /// Longest time for a whole body.
     pub timeout: Duration,
+    /// From then on a body must have come at the rate below.
+    pub grace: Duration,
+    /// Lowest rate of a body, on average after the grace.
+    pub min_bytes_per_sec: usize,
+}
+
+impl BodyLimits {
+    /// Longest body on a path, in bytes.
+    pub(crate) fn max_bytes_on(&self, path: &str) -> usize {
+        let names_accounts = ["/api/bulk/", "/api/tokens/"].iter().any(|area| path.starts_with(area));
+        let is_small = Audience::of(path) == Audience::Operator && !names_accounts;
+        if is_small { self.max_operator_bytes.min(self.max_bytes) } else { self.max_bytes }
+    }
 }
 
 impl Default for BodyLimits {
     fn default() -> Self {
-        Self { max_bytes: 32 * 1024 * 1024, timeout: Duration::from_secs(60) }
+        Self {
+            max_bytes: 32 * 1024 * 1024,
+            max_operator_bytes: 1024 * 1024,
+            timeout: Duration::from_secs(60),
+            grace: Duration::from_secs(5),
+            min_bytes_per_sec: 1024,
+        }
     }
 }
 
@@ -112,6 +140,8 @@ impl AppState {
     /// State around its parts, with nothing optional.
     pub fn new(parts: AppParts) -> Self {
         Self {
+            loop_mark: LoopMark::new(&parts.vault),
+            trusted_proxies: TrustedProxies::default(),
             gateway: parts.gateway,
             db: parts.db,
             keys: Arc::new(ClientKeys::new(Arc::clone(&parts.vault))),
@@ -173,5 +203,27 @@ impl AppState {
     /// Whether the process is going down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h2_the_operators_bodies_are_small_but_where_accounts_are_named() {
+        let limits = BodyLimits::default();
+        let (small, large) = (limits.max_operator_bytes, limits.max_bytes);
+        for (path, most) in [
+            ("/api/schedules/token_test", small),
+            ("/api/bulk/import", large),
+            ("/api/bulk/test", large),
+            ("/api/tokens/add", large),
+            ("/api/settings", small),
+            ("/v1/chat/completions", large),
+        ] {
+            assert_eq!(limits.max_bytes_on(path), most, "{path}");
+        }
+        assert_eq!(BodyLimits { max_bytes: 4096, ..limits }.max_bytes_on("/api/schedules/x"), 4096);
     }
 }

@@ -1,6 +1,7 @@
 //! `grok2api-bench`: what does the gateway cost beside nginx, which passes the same bytes through unseen, and what do
 //! durable jobs cost beside a queue library alone?
 
+mod edge;
 mod jobs;
 mod load;
 mod reserve;
@@ -21,6 +22,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Set thousands of slow and deaf connections on the gateway, and watch its good clients.
+    Edge(edge::Options),
+    /// The connections of such a measurement.
+    #[command(hide = true)]
+    EdgeSiege(edge::SiegeOptions),
     /// Time jobs through rows, fences and queue, beside bare apalis.
     Jobs(jobs::Options),
     /// A worker process of such a measurement.
@@ -40,6 +46,8 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Edge(options) => edge::command(&options),
+        Command::EdgeSiege(options) => runtime()?.block_on(edge::siege_command(options)),
         Command::Jobs(options) => threads()?.block_on(jobs::command(options)),
         Command::JobsWorker(options) => threads()?.block_on(jobs::child_command(options)),
         Command::Reserve(options) => runtime()?.block_on(reserve::command(options)),

@@ -46,6 +46,7 @@ pub struct TestAppBuilder {
     accounts: Vec<(String, Tier)>,
     settings: BTreeMap<String, Value>,
     change: Box<dyn FnOnce(&mut StartUp) + Send>,
+    furnish: Box<dyn FnOnce(&mut House) + Send>,
 }
 
 impl TestApp {
@@ -64,6 +65,7 @@ impl TestApp {
             accounts: accounts.iter().map(|name| ((*name).to_owned(), Tier::Basic)).collect(),
             settings: BTreeMap::from([("grok.api_key".to_owned(), Value::from(KEY))]),
             change: Box::new(|_| ()),
+            furnish: Box::new(|_| ()),
         }
     }
 
@@ -149,6 +151,13 @@ impl TestAppBuilder {
         self
     }
 
+    /// Other limits than those of the configuration.
+    #[must_use]
+    pub fn house(mut self, furnish: impl FnOnce(&mut House) + Send + 'static) -> Self {
+        self.furnish = Box::new(furnish);
+        self
+    }
+
     /// Starts the simulator and the gateway.
     ///
     /// # Panics
@@ -184,6 +193,7 @@ impl TestAppBuilder {
         }
         house.store.settings.update(&self.settings).await?;
         house.load_accounts().await?;
+        (self.furnish)(&mut house);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();

@@ -7,6 +7,7 @@ pub mod fixture;
 pub mod fleet;
 pub mod ledger;
 mod proxy;
+pub mod raw;
 
 pub use app::{TestApp, TestAppBuilder};
 pub use client::{Answer, ChatEvents, Client, http};

@@ -1,35 +1,23 @@
 //! Who asks, as far as it can be seen from outside: address, browser, cookies, and where the page lies that asks.
 
-use std::net::IpAddr;
-
 use poem::Request;
 use poem::http::uri::Authority;
 use poem::http::{Method, header};
 
+use crate::client_address;
 use crate::state::AppState;
 
 /// Longest name of a client that is kept, in characters.
 const AGENT_CHARS: usize = 200;
 
-/// The client's address, as text; empty if it cannot be known.
+/// The client's address, as text.
 pub(crate) fn ip(request: &Request) -> String {
-    address(request).map(|ip| ip.to_string()).unwrap_or_default()
+    client_address::of(request).to_string()
 }
 
 /// What attempts are counted by: the address, or the /64 that a version-6 one belongs to (A6).
 pub(crate) fn neighbourhood(request: &Request) -> String {
-    match address(request) {
-        None => "unknown".to_owned(),
-        Some(IpAddr::V4(ip)) => ip.to_string(),
-        Some(IpAddr::V6(ip)) => {
-            let [a, b, c, d, ..] = ip.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
-}
-
-fn address(request: &Request) -> Option<IpAddr> {
-    request.remote_addr().as_socket_addr().map(|address| address.ip().to_canonical())
+    client_address::network(client_address::of(request)).to_string()
 }
 
 /// What the client calls itself; cut, without control characters.
@@ -38,10 +26,9 @@ pub(crate) fn agent(request: &Request) -> String {
     agent.chars().filter(|letter| !letter.is_control()).take(AGENT_CHARS).collect()
 }
 
-/// Whether the client's connection is encrypted, as far as the operator told.
+/// Whether the client's connection is encrypted, as a trusted proxy or the operator says.
 pub(crate) fn is_https(request: &Request, state: &AppState) -> bool {
-    let _ = request;
-    state.gateway.settings().load().global.base_url.starts_with("https://")
+    client_address::is_https(request) || state.gateway.settings().load().global.base_url.starts_with("https://")
 }
 
 /// The bearer token that a request carries.

@@ -17,8 +17,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 
-pub(crate) use cpu::CpuTime;
-pub(crate) use process::{Process, free_addr, with};
+pub(crate) use cpu::{CpuTime, resident_kib};
+pub(crate) use float::float;
+pub(crate) use gateway::start as start_gateway;
+pub(crate) use process::{Process, free_addr, pinned, with};
 
 use round::Sample;
 use target::Target;

@@ -1,8 +1,9 @@
 //! The checks that values pass before they are taken, each giving the value's normal form.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use serde_json::Value;
 use url::{Host, Url};
@@ -79,6 +80,17 @@ pub(crate) fn ports(value: &Value) -> Result<Vec<u16>, Refusal> {
     ports.sort_unstable();
     ports.dedup();
     Ok(ports)
+}
+
+/// Networks in CIDR notation; an address alone is a network of one. Not all addresses at once: that would be a mistake.
+pub(crate) fn networks(value: &Value) -> Result<Vec<IpNet>, Refusal> {
+    let refusal = Refusal::Expected("a list of addresses and networks, as in 10.0.0.0/8 or 2001:db8::1, but not /0");
+    let network = |item: &Value| {
+        let text = item.as_str()?.trim();
+        let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+        (network.prefix_len() > 0).then(|| network.trunc())
+    };
+    value.as_array().ok_or(refusal)?.iter().map(|item| network(item).ok_or(refusal)).collect()
 }
 
 /// Our own public address: `http` or `https`, without trailing slash; empty for none.
@@ -206,6 +218,18 @@ mod tests {
             assert!(proxy_url(&json!(bad)).is_err(), "{bad}");
         }
         assert_eq!(proxy_url(&json!("  ")).unwrap().expose_secret(), "");
+    }
+
+    #[test]
+    fn h9_proxies_are_networks_and_never_everybody() {
+        let networks = |value| networks(&value).map(|found| found.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let good = json!(["10.1.2.3/8", " 192.0.2.1", "2001:db8::1", "fd00::/8"]);
+        assert_eq!(networks(good).unwrap(), ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::1/128", "fd00::/8"]);
+        for bad in
+            [json!("10.0.0.0/8"), json!(["0.0.0.0/0"]), json!(["::/0"]), json!(["proxy"]), json!(["10.0.0.0/33"])]
+        {
+            assert!(networks(bad.clone()).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `[server]`: limits of the HTTP server.
 
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
@@ -13,6 +14,11 @@ pub struct ServerConfig {
     pub max_body_bytes: usize,
     /// Most connections at the same time. Default 10 000; 1 to 1 000 000. The file descriptor limit may lower it.
     pub max_connections: usize,
+    /// Most of them from one address, a /64 of IPv6; trusted proxies and this machine are exempt. Default 1 024; 1 to
+    /// 1 000 000.
+    pub max_connections_per_ip: usize,
+    /// Proxies whose word about a request's origin counts. Default none.
+    pub trusted_proxies: Vec<IpNet>,
     /// Longest time a request body may take to arrive, in seconds. Default 60; 1 to 3600.
     pub request_timeout_secs: u64,
     /// How long requests are still taken after `SIGTERM` while `/readyz` answers 503, in seconds. Default 5; 0 to 3600.
@@ -30,6 +36,8 @@ impl Default for ServerConfig {
         Self {
             max_body_bytes: 33_554_432,
             max_connections: 10_000,
+            max_connections_per_ip: 1024,
+            trusted_proxies: Vec::new(),
             request_timeout_secs: 60,
             drain_delay_secs: 5,
             shutdown_grace_secs: 30,
@@ -55,6 +63,24 @@ pub(super) const SPECS: &[Spec<StartUp>] = &[
         secret: false,
         read: |startup| json!(startup.server.max_connections),
         write: |startup, value| accept::whole(value, 1, 1_000_000).map(|most| startup.server.max_connections = most),
+    },
+    Spec {
+        key: "server.max_connections_per_ip",
+        doc: "Most connections from one address, or one /64 of IPv6 (1 to 1000000); trusted proxies and this machine are exempt.",
+        shape: Shape::Whole,
+        secret: false,
+        read: |startup| json!(startup.server.max_connections_per_ip),
+        write: |startup, value| {
+            accept::whole(value, 1, 1_000_000).map(|most| startup.server.max_connections_per_ip = most)
+        },
+    },
+    Spec {
+        key: "server.trusted_proxies",
+        doc: "Addresses and networks (CIDR) of proxies whose Forwarded and X-Forwarded-* headers are believed.",
+        shape: Shape::List,
+        secret: false,
+        read: |startup| startup.server.trusted_proxies.iter().map(ToString::to_string).collect(),
+        write: |startup, value| accept::networks(value).map(|networks| startup.server.trusted_proxies = networks),
     },
     Spec {
         key: "server.request_timeout_secs",

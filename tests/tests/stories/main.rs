@@ -3,9 +3,11 @@
 
 mod access;
 mod admission;
+mod browsers;
 mod bulk;
 mod cancellation;
 mod days;
+mod edge;
 mod emulation;
 mod errors;
 mod fixtures;
@@ -23,6 +25,7 @@ mod records;
 mod schedules;
 mod secrets;
 mod settings;
+mod slow_clients;
 mod timeouts;
 mod usage;
 mod videos;
