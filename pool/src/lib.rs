@@ -6,6 +6,7 @@
 pub mod account;
 pub mod clock;
 pub mod enrol;
+pub mod handle;
 pub mod lease;
 pub mod memory;
 pub mod outcome;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use grok2api_entity::job::Kind;
+use grok2api_gateway::pool::handle::account_of;
 use grok2api_queue::bulk::{BulkFilter, BulkParams, NewBulk, SEALED, sealed_row};
 use poem_openapi::Object;
 use secrecy::{ExposeSecret, SecretString};
@@ -138,6 +139,10 @@ impl ImportAccounts {
         };
         if let Some(place) = tokens.iter().position(|token| !fits(token)) {
             let message = "A token is visible ASCII text without blanks.";
+            return Err(ApiError::invalid(format!("tokens[{place}]"), "invalid_value", message));
+        }
+        if let Some(place) = tokens.iter().position(|token| account_of(token.expose_secret()).is_some()) {
+            let message = "This is the handle of an account, not a token.";
             return Err(ApiError::invalid(format!("tokens[{place}]"), "invalid_value", message));
         }
         let id = Uuid::now_v7();

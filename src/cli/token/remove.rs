@@ -105,6 +105,8 @@ mod tests {
         assert_eq!(count().await.unwrap(), 3);
 
         let first = find(&store, "sso=canary-one").await.unwrap().id.to_string();
+        let handle = format!("acct-{first}-yone");
+        assert_eq!(find(&store, &handle).await.unwrap().id.to_string(), first);
         run(&args(&[&first, "canary-one", "canary-two"]), &store, &mut output).await.unwrap();
         assert_eq!((results.take().as_str(), count().await.unwrap()), ("2 removed\n", 1));
         assert!(find(&store, &first).await.is_err());

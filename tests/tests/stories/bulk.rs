@@ -178,6 +178,7 @@ async fn what_makes_no_sense_is_refused_before_anything_is_written() {
         ("/api/bulk/tag", json!({"filter": {}})),
         ("/api/bulk/import", json!({"tokens": ["two words"]})),
         ("/api/bulk/import", json!({"tokens": []})),
+        ("/api/bulk/import", json!({"tokens": ["acct-0192d3f0-0000-7000-8000-000000000000-abcd"]})),
     ] {
         refused(path, body).await.expect_error(400, "invalid_value");
     }

@@ -11,6 +11,7 @@ use grok2api_entity::account::{self, Filter, Kind, Standing, Start, Summary, dec
 use grok2api_entity::account_budget;
 use grok2api_entity::clock;
 use grok2api_gateway::pool::enrol::tier_of;
+use grok2api_gateway::pool::handle::handle;
 use poem::http::header;
 use poem::{Body, IntoResponse, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
@@ -19,7 +20,6 @@ use poem_openapi::{ApiResponse, Object};
 use sea_orm::{DatabaseConnection, DbErr};
 use serde::Serialize;
 
-use super::name::handle;
 use crate::state::AppState;
 
 /// Accounts of one page.

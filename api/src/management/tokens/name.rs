@@ -1,6 +1,7 @@
 //! What an account is called: by its handle, which this API shows, or by its token, which it never shows.
 
 use grok2api_entity::account::{self, Kind, Model};
+use grok2api_gateway::pool::handle::account_of;
 use grok2api_gateway::upstream::credential::normalize_token;
 use sea_orm::DbErr;
 use secrecy::{ExposeSecret, SecretString};
@@ -9,9 +10,6 @@ use uuid::Uuid;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-const PREFIX: &str = "acct-";
-/// Characters of an id, written with dashes.
-const ID_CHARS: usize = 36;
 /// Most accounts that one request names.
 const MAX_NAMES: usize = 100_000;
 
@@ -29,25 +27,11 @@ pub(super) enum Name {
 impl Name {
     /// What `text` stands for; blanks around it and a cookie's name before it do not matter.
     pub(super) fn parse(text: &str) -> Self {
-        match handled(text.trim()) {
+        match account_of(text) {
             Some(id) => Self::Account(id),
             None => normalize_token(text).map_or(Self::None, Self::Token),
         }
     }
-}
-
-/// The id in a handle.
-fn handled(text: &str) -> Option<Uuid> {
-    let rest = text.strip_prefix(PREFIX)?;
-    let id = rest.get(..ID_CHARS)?;
-    let end = &rest[ID_CHARS..];
-    let ends = end.is_empty() || (end.starts_with('-') && end.chars().count() <= 5);
-    Uuid::try_parse(id).ok().filter(|_| ends)
-}
-
-/// The handle of an account: its id, and the last four characters of its token if that is long enough.
-pub(super) fn handle(id: Uuid, hint: &str) -> String {
-    if hint.is_empty() { format!("{PREFIX}{id}") } else { format!("{PREFIX}{id}-{hint}") }
 }
 
 /// The kind of accounts that a `token_type` means.
@@ -90,11 +74,8 @@ mod tests {
     #[test]
     fn a_handle_names_its_account_and_anything_else_is_a_token() {
         let id = Uuid::from_u128(7);
-        for (hint, text) in
-            [("abcd", handle(id, "abcd")), ("", handle(id, "")), ("x-;é", format!(" {}\n", handle(id, "x-;é")))]
-        {
-            assert!(matches!(Name::parse(&text), Name::Account(found) if found == id), "{hint}");
-        }
+        let handle = grok2api_gateway::pool::handle::handle(id, "abcd");
+        assert!(matches!(Name::parse(&handle), Name::Account(found) if found == id));
         for token in ["eyJ0.abc", " sso=eyJ0.abc; path=/ ", "acct-7", "acct-00000000-0000-0000-0000-000000000007x"] {
             assert!(matches!(Name::parse(token), Name::Token(_)), "{token}");
         }

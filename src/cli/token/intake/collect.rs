@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use grok2api_config::Tier;
 use grok2api_entity::account::Failures;
+use grok2api_pool::handle::account_of;
 use grok2api_upstream::credential::normalize_token;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -27,6 +28,10 @@ impl Collector {
 
     /// The normal form of a pasted token; what is none is noted.
     pub(super) fn token(&mut self, pasted: &str, place: Place) -> Option<SecretString> {
+        if account_of(pasted).is_some() {
+            self.refuse(place, Reason::Handle);
+            return None;
+        }
         match normalize_token(pasted) {
             Ok(token) => Some(token),
             Err(error) => {

@@ -100,6 +100,9 @@ pub(in crate::cli) enum Reason {
     /// The token is none.
     #[error(transparent)]
     Credential(CredentialError),
+    /// It is what this gateway calls an account in the place of its token.
+    #[error("this is the handle of an account, not a token")]
+    Handle,
     /// The kind of account is unknown.
     #[error("the type must be sso or ssoSuper")]
     Type,

@@ -37,9 +37,10 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_token_is_named_without_telling_it() {
-        let intake = read("good\ncanary with blanks\n", &marks());
+        let intake = read("good\ncanary with blanks\nacct-0192d3f0-0000-7000-8000-000000000000-abcd\n", &marks());
         let reason = Reason::Credential(CredentialError::ForbiddenCharacter);
-        assert_eq!(intake.refused, [Refused { place: Place::Line(2), reason }]);
+        let handle = Refused { place: Place::Line(3), reason: Reason::Handle };
+        assert_eq!(intake.refused, [Refused { place: Place::Line(2), reason }, handle]);
         assert!(!intake.refused[0].to_string().contains("canary"));
         assert_eq!(intake.entries.len(), 1);
     }
