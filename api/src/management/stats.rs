@@ -18,7 +18,8 @@ use crate::error::ApiError;
 use crate::state::AppState;
 use crate::tags::Tag;
 
-/// How long counts are good while no account came or went. The pool itself writes down what it learns every two seconds.
+/// How long counts are good while no account came or went. The pool itself writes down what it learns every two
+/// seconds.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// How many accounts there are.

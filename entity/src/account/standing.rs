@@ -66,8 +66,8 @@ impl Tally {
     }
 }
 
-/// Counts of the accounts of one kind and status: all of them, those that rest, and of the others those of which something
-/// is known, and those that have something left.
+/// Counts of the accounts of one kind and status: all of them, those that rest, and of the others those of which
+/// something is known, and those that have something left.
 ///
 /// Both indexes it reads hold all it needs, and an account with something left needs one look at its budgets.
 const COUNTS: &str = "\

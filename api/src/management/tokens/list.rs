@@ -41,8 +41,8 @@ pub(super) struct TokenList {
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Object)]
 #[oai(read_only_all)]
 pub(super) struct ListedAccount {
-    /// A handle that is taken wherever a token is: `acct-`, the account's id, `-`, and the token's last four characters. The
-    /// token itself is never shown.
+    /// A handle that is taken wherever a token is: `acct-`, the account's id, `-`, and the token's last four
+    /// characters. The token itself is never shown.
     pub token: String,
     /// `sso` or `ssoSuper`.
     pub token_type: &'static str,

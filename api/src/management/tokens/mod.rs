@@ -82,7 +82,8 @@ struct AddedAnswer {
     count: u64,
     /// How many accounts are new.
     added: u64,
-    /// How many tokens were left out: they are known, came twice, or can be no tokens. `added` and `skipped` are `count`.
+    /// How many tokens were left out: they are known, came twice, or can be no tokens. `added` and `skipped` are
+    /// `count`.
     skipped: u64,
     /// Of those that were left out, how many can be no tokens.
     unusable: u64,

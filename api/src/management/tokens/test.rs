@@ -35,8 +35,8 @@ struct TestResult {
     /// Of a valid one: -1.
     #[oai(skip_serializing_if_is_none)]
     limit: Option<i64>,
-    /// Of others: `expired` (refused), `limited`, `blocked` (the network, the egress address or the upstream is at fault) or
-    /// `unknown` (there is no such account).
+    /// Of others: `expired` (refused), `limited`, `blocked` (the network, the egress address or the upstream is at
+    /// fault) or `unknown` (there is no such account).
     #[oai(skip_serializing_if_is_none)]
     error_type: Option<&'static str>,
     /// Of others: 401, `other`, 403 or `data_error`.
