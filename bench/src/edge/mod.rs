@@ -86,7 +86,8 @@ impl<'a> Field<'a> {
         let this = std::env::current_exe().context("this program cannot be found")?;
         let mut sim = Process::start("the simulator", with(pinned(options.load_core, &this), ["sim"]))?;
         let upstream = sim.line()?.parse().context("the simulator gives no address")?;
-        let (gateway, addr) = start_gateway(options.server_core, &options.gateway, home, upstream)?;
+        let binary = options.gateway.canonicalize().context("the gateway's binary cannot be found")?;
+        let (gateway, addr) = start_gateway(options.server_core, &binary, home, upstream)?;
         Ok(Self { options, this, gateway, addr, _sim: sim })
     }
 
