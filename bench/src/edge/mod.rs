@@ -26,7 +26,7 @@ const SLOWER: f64 = 1.1;
 const GROWTH_MIB: f64 = 200.0;
 const SAMPLE_EVERY: Duration = Duration::from_millis(250);
 /// A good client's answer: chunks, and the milliseconds between them.
-const ANSWER: (usize, usize) = (20, 20);
+const ANSWER: (usize, usize) = (50, 20);
 /// Good clients at one time.
 const LANES: usize = 50;
 
@@ -99,7 +99,7 @@ impl<'a> Field<'a> {
         let numbers = [("--lanes", LANES), ("--requests", requests), ("--chunks", chunks), ("--gap-ms", gap_ms)];
         let arguments = numbers.iter().flat_map(|(name, number)| [(*name).to_owned(), number.to_string()]);
         let command = with(with(command, [self.addr.to_string()]), arguments);
-        let load = Process::start("the good clients", with(command, ["--ramp-ms", "400"]))?;
+        let load = Process::start("the good clients", with(command, ["--ramp-ms", "1000"]))?;
         let output = load.finish(Duration::from_secs(u64::try_from(secs)? * 10 + 60))?;
         serde_json::from_str(output.trim()).context("the good clients' report cannot be read")
     }

@@ -14,6 +14,8 @@ use crate::load::Spread;
 
 /// Between the bytes of a slow header.
 const DRIP: Duration = Duration::from_secs(3);
+/// Between the bytes by which a deaf client finds out whether the server is still there.
+const PROBE: Duration = Duration::from_secs(2);
 /// Time over which the connections are opened first.
 const RAMP: Duration = Duration::from_secs(5);
 /// After a failure to connect.
@@ -153,12 +155,17 @@ async fn drip(mut socket: TcpStream) {
     }
 }
 
-/// Until the server cuts it: nothing is ever read.
+/// Until the server cuts it: nothing is ever read. A server whose system gave up in silence is found out by a byte.
 async fn ask(mut socket: TcpStream) {
     let questions = "GET /openapi.json HTTP/1.1\r\nhost: a\r\n\r\n".repeat(QUESTIONS);
     if socket.write_all(questions.as_bytes()).await.is_err() {
         return;
     }
-    // An error of the wait itself is an end as well.
-    let _ = socket.ready(Interest::ERROR).await;
+    while tokio::time::timeout(PROBE, socket.ready(Interest::ERROR)).await.is_err() {
+        match socket.try_write(b"G") {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
 }
