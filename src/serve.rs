@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use grok2api_config::StartUp;
-use secrecy::ExposeSecret;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -97,7 +96,7 @@ fn announce(house: &House, role: Role, startup: &StartUp, address: Option<Socket
     if census.total() == 0 {
         tracing::warn!("the pool is empty: add accounts with `grok2api token add` or `grok2api token import`");
     }
-    if house.gateway.settings().load().grok.api_key.expose_secret().is_empty() {
+    if !house.state.keys.any(&house.gateway.settings().load()) {
         tracing::warn!("no client key is set, so nobody gets in: make one with `grok2api key create`");
     }
 }

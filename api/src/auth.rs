@@ -61,6 +61,11 @@ impl ClientKeys {
         Self { vault, known: ArcSwapOption::empty(), ring: Ring::default() }
     }
 
+    /// Whether there is any key, in the settings or on record: without one nobody gets in.
+    pub fn any(&self, settings: &Settings) -> bool {
+        !settings.grok.api_key.expose_secret().is_empty() || !self.ring.is_empty()
+    }
+
     /// Reads the keys on record if they have changed.
     ///
     /// # Errors
@@ -111,7 +116,7 @@ pub(crate) fn check(request: &Request, state: &AppState) -> Result<ClientKey, Ap
     let settings = state.gateway.settings().load();
     let keys = &state.keys;
     let is_set = !settings.grok.api_key.expose_secret().is_empty();
-    if !is_set && keys.ring.is_empty() {
+    if !keys.any(&settings) {
         return Err(ApiError::unauthorized(
             "This gateway has no API key yet, so it lets nobody in. Its operator makes one with `grok2api key create`.",
         ));

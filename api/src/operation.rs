@@ -202,9 +202,9 @@ fn accounts(state: &AppState) -> Check {
 }
 
 fn client_key(state: &AppState) -> Check {
-    if state.gateway.settings().load().grok.api_key.expose_secret().is_empty() {
-        check("client_key", "degraded", "Nobody can get in: `grok2api key create`.", Duration::ZERO)
-    } else {
+    if state.keys.any(&state.gateway.settings().load()) {
         check("client_key", "ok", "", Duration::ZERO)
+    } else {
+        check("client_key", "degraded", "Nobody can get in: `grok2api key create`.", Duration::ZERO)
     }
 }

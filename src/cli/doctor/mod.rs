@@ -56,14 +56,14 @@ pub(super) async fn run(
 async fn examine(loaded: &Loaded) -> Vec<Finding> {
     let startup = &loaded.startup;
     let mut findings = vec![configuration(loaded), machine::data_folder(startup), machine::room(startup)];
-    let settings = records::look(startup, &mut findings).await;
+    let (settings, keys) = records::look(startup, &mut findings).await;
     findings.extend(servers::redis(startup).await);
     findings.extend(records::mirror_key(startup));
     findings.push(machine::media(startup));
     findings.push(machine::port("port", startup.listen));
     findings.extend(startup.worker.listen.map(|address| machine::port("worker port", address)));
     findings.push(servers::upstream(startup, &settings).await);
-    findings.push(records::client_key(&settings));
+    findings.push(records::client_keys(&settings, keys));
     findings
 }
 

@@ -2,7 +2,7 @@
 
 use grok2api_config::{Settings, StartUp, StorageMode, Vault};
 use grok2api_entity::account::{self, Status};
-use grok2api_entity::meta;
+use grok2api_entity::{client_key, meta};
 use grok2api_gateway::settings_store::SettingsStore;
 use grok2api_migration::{MigrateError, status};
 use grok2api_queue::check_clocks;
@@ -15,8 +15,9 @@ use std::sync::Arc;
 use super::finding::{Finding, in_words};
 use crate::store;
 
-/// Looks at everything that lies in the database; answers the settings in force, as far as they can be known.
-pub(super) async fn look(startup: &StartUp, findings: &mut Vec<Finding>) -> Settings {
+/// Looks at everything that lies in the database; answers the settings in force and the number of
+/// client keys with names, as far as they can be known.
+pub(super) async fn look(startup: &StartUp, findings: &mut Vec<Finding>) -> (Settings, u64) {
     let base = startup.settings.clone();
     let file = startup.data_dir.join("grok2api.db");
     let is_file = matches!(startup.storage_mode, StorageMode::File | StorageMode::Redis);
@@ -24,7 +25,7 @@ pub(super) async fn look(startup: &StartUp, findings: &mut Vec<Finding>) -> Sett
         let advice = "`grok2api serve` makes it, from the mirror in Redis if there is one.";
         findings.push(Finding::doubtful("database", "there is none yet", advice));
         findings.push(key_alone(startup));
-        return base;
+        return (base, 0);
     }
     let db = match store::open_database(startup).await {
         Ok(db) => db,
@@ -33,21 +34,22 @@ pub(super) async fn look(startup: &StartUp, findings: &mut Vec<Finding>) -> Sett
                           belong to the user who runs this program.";
             findings.push(Finding::bad("database", format!("{error:#}"), advice));
             findings.push(key_alone(startup));
-            return base;
+            return (base, 0);
         }
     };
     let is_current = schema(&db, findings).await;
     if !is_current {
         findings.push(key_alone(startup));
-        return base;
+        return (base, 0);
     }
-    let Some(vault) = master_key(startup, &db, findings).await else { return base };
+    let Some(vault) = master_key(startup, &db, findings).await else { return (base, 0) };
     accounts(&db, findings).await;
+    let keys = client_key::Entity::find().count(&db).await.unwrap_or_default();
     match SettingsStore::open(db, Arc::new(vault), base.clone()).await {
-        Ok(settings) => Settings::clone(&settings.handle().load()),
+        Ok(settings) => (Settings::clone(&settings.handle().load()), keys),
         Err(error) => {
             findings.push(Finding::bad("settings", in_words(&error), "`grok2api settings list` says more."));
-            base
+            (base, keys)
         }
     }
 }
@@ -167,12 +169,13 @@ pub(super) fn mirror_key(startup: &StartUp) -> Option<Finding> {
     })
 }
 
-/// The key that clients send.
-pub(super) fn client_key(settings: &Settings) -> Finding {
+/// The keys that clients send: that of the settings, and so many with names.
+pub(super) fn client_keys(settings: &Settings, named: u64) -> Finding {
     const NAME: &str = "client key";
-    if settings.grok.api_key.expose_secret().is_empty() {
-        Finding::doubtful(NAME, "none is set: nobody gets in", "`grok2api key create`")
-    } else {
-        Finding::good(NAME, "set")
+    match (settings.grok.api_key.expose_secret().is_empty(), named) {
+        (true, 0) => Finding::doubtful(NAME, "none is set: nobody gets in", "`grok2api key create`"),
+        (false, 0) => Finding::good(NAME, "set"),
+        (true, named) => Finding::good(NAME, format!("{named} with names")),
+        (false, named) => Finding::good(NAME, format!("set, and {named} with names")),
     }
 }

@@ -144,8 +144,11 @@ async fn k8_keys_with_names_open_a_gateway_whose_settings_have_none() {
     let app = start().await;
     app.set("grok.api_key", "").await;
     app.client().get("/v1/models").await.expect_error(401, "invalid_api_key");
+    let readiness = async || app.client_with_key(None).get("/readyz").await.text.contains("Nobody can get in");
+    assert!(readiness().await, "an operator is needed");
     let (_, client) = create(&app, &json!({"name": "ci"})).await;
     assert_eq!(client.get("/v1/models").await.status, 200);
+    assert!(!readiness().await);
     app.client_with_key(Some("")).get("/v1/models").await.expect_error(401, "invalid_api_key");
     app.stop().await;
 }
