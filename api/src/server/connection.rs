@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::between::Between;
+use super::crowd::Place;
 use super::slices::Slices;
 use super::wire::Wire;
 use crate::error::ApiError;
@@ -91,14 +92,15 @@ fn fault(request: &hyper::Request<Incoming>, between: &Between) -> Option<&'stat
     }
 }
 
-/// Serves a connection to its end.
-pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, desk: Desk, shutdown: CancellationToken) {
+/// Serves a connection to its end, and keeps its place until then.
+pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, desk: Desk, shutdown: CancellationToken, place: Place) {
     let between = Between::default();
     let wire = Wire::new(socket, between.clone(), desk.write_stall);
     let header_timeout = desk.header_timeout;
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let answer = desk.clone().answer(request, peer, between.clone());
-        async move { Ok::<_, Infallible>(answer.await) }
+        // Boxed, so that a connection that asks nothing has no room for it.
+        Box::pin(async move { Ok::<_, Infallible>(answer.await) })
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -133,4 +135,5 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, desk: Desk, shutd
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+    drop(place);
 }

@@ -22,7 +22,7 @@ use crate::state::AppState;
 const USER_TIMEOUT: Duration = Duration::from_secs(15);
 /// The system holds so many bytes that it has not sent; those under way to a client that reads are not among them.
 #[cfg(target_os = "linux")]
-const UNSENT_BYTES: u32 = 128 * 1024;
+const UNSENT_BYTES: u32 = 64 * 1024;
 const ACCEPT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 /// After streams were told to end, their last event gets this long to reach the client.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -98,11 +98,7 @@ async fn accept(
         match crowd.admit(peer.ip()) {
             Ok(place) => {
                 tune(&socket);
-                let connection = connection::serve(socket, peer, desk.clone(), shutdown.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(place);
-                });
+                connections.spawn(connection::serve(socket, peer, desk.clone(), shutdown.clone(), place));
             }
             Err(full) => {
                 count(full);
