@@ -292,6 +292,7 @@ impl House {
         work::follow(&self.jobs, self.store.settings.handle(), &self.tasks, &self.background);
         let settings = self.store.settings.handle().clone();
         self.tasks.spawn(usage_log::keep_requests(self.store.db.clone(), settings, self.background.clone()));
+        self.tasks.spawn(usage_log::keep_gauges(self.store.db.clone(), self.background.clone()));
         if let Some(metrics) = self.state.metrics.clone() {
             let stop = self.background.clone();
             self.tasks.spawn(async move { grok2api_api::metrics::keep_tidy(metrics, stop).await });

@@ -19,6 +19,7 @@ use crate::keys::KeysApi;
 use crate::management::{self, ManagementApis};
 use crate::media::MediaApi;
 use crate::models::ModelsApi;
+use crate::numbers::{OverviewApi, RequestsApi, SeriesApi};
 use crate::operation::OperationApi;
 use crate::routes::Routes;
 use crate::schedules::SchedulesApi;
@@ -27,12 +28,14 @@ use crate::videos::VideosApi;
 
 type ClientApis = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi);
 type AccessApis = (LoginApi, MeApi, SessionsApi, AuditApi);
-type Apis = (ClientApis, AccessApis, KeysApi, ManagementApis, SchedulesApi, BulkApi, OperationApi);
+type NumbersApis = (RequestsApi, SeriesApi, OverviewApi);
+type Apis = (ClientApis, AccessApis, KeysApi, ManagementApis, SchedulesApi, BulkApi, NumbersApis, OperationApi);
 
 fn service() -> OpenApiService<Apis, ()> {
     let clients = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi);
     let access = (LoginApi, MeApi, SessionsApi, AuditApi);
-    let apis = (clients, access, KeysApi, management::apis(), SchedulesApi, BulkApi, OperationApi);
+    let numbers = (RequestsApi, SeriesApi, OverviewApi);
+    let apis = (clients, access, KeysApi, management::apis(), SchedulesApi, BulkApi, numbers, OperationApi);
     OpenApiService::new(apis, "grok2api", env!("CARGO_PKG_VERSION"))
         .description("One OpenAI-compatible endpoint in front of a pool of your own Grok accounts.")
         .license(LicenseObject::new("MIT"))

@@ -28,6 +28,7 @@ mod media;
 pub mod metrics;
 mod models;
 mod multipart;
+mod numbers;
 mod operation;
 mod pace;
 mod public_url;

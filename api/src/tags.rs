@@ -25,6 +25,8 @@ pub(crate) enum Tag {
     Schedules,
     /// Work on many accounts at once.
     Bulk,
+    /// What was asked, and figures over time.
+    Numbers,
     /// The operator's calls, as the old gateway had them.
     Management,
     /// For those who run the gateway.

@@ -1,7 +1,8 @@
 //! Table `request_log`: one row per answered request.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect};
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{Condition, QueryOrder, QuerySelect};
 
 /// One row. All times are Unix milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -97,4 +98,122 @@ pub async fn delete_before(db: &impl ConnectionTrait, at: i64, limit: u64) -> Re
         return Ok(0);
     }
     Ok(Entity::delete_many().filter(Column::Id.is_in(ids)).exec(db).await?.rows_affected)
+}
+
+/// Rows that are looked at for one page, whatever is asked for: a filter that fits little must not read everything.
+const LOOKED_AT: u64 = 20_000;
+
+/// Which requests are wanted; what is not set does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only for this model.
+    pub model: Option<String>,
+    /// Only of this client key, by its id.
+    pub owner: Option<String>,
+    /// Only to this path, as a template.
+    pub endpoint: Option<String>,
+    /// Only with a status from the first to the second, both included.
+    pub status: Option<(i32, i32)>,
+    /// Only those that ended so.
+    pub outcome: Option<Ended>,
+    /// Only with this error code.
+    pub error_code: Option<String>,
+    /// Only those that this account served.
+    pub account_id: Option<Uuid>,
+    /// Only with this id in `x-request-id`.
+    pub request_id: Option<String>,
+    /// Only those that came at this time or later, in Unix milliseconds.
+    pub from: Option<i64>,
+    /// Only those that came before this time, in Unix milliseconds.
+    pub to: Option<i64>,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Well.
+    Well,
+    /// With an error of ours or of the upstream.
+    Badly,
+    /// Its client did not wait for the end.
+    Gone,
+}
+
+/// Where a page begins: after the request of that time and id.
+pub type After = (i64, Uuid);
+
+/// A page of requests, the latest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Those that fit.
+    pub rows: Vec<Model>,
+    /// Where to go on; `None` when everything was looked at. A page may be empty and yet have more behind it.
+    pub next: Option<After>,
+}
+
+impl Filter {
+    fn condition(&self) -> Condition {
+        let text = |column: Column, value: &Option<String>| value.as_ref().map(|value| column.eq(value.as_str()));
+        Condition::all()
+            .add_option(text(Column::Model, &self.model))
+            .add_option(text(Column::Owner, &self.owner))
+            .add_option(text(Column::Endpoint, &self.endpoint))
+            .add_option(text(Column::ErrorCode, &self.error_code))
+            .add_option(text(Column::RequestId, &self.request_id))
+            .add_option(self.account_id.map(|id| Column::AccountId.eq(id)))
+            .add_option(self.status.map(|(from, to)| Column::Status.between(from, to)))
+            .add_option(self.outcome.map(|ended| match ended {
+                Ended::Well => Column::ErrorCode.is_null(),
+                Ended::Badly => Column::ErrorCode.is_not_null().and(Column::ErrorCode.ne(GONE)),
+                Ended::Gone => Column::ErrorCode.eq(GONE),
+            }))
+    }
+
+    /// Bounds in time, by which the index is walked.
+    fn window(&self, after: Option<After>) -> Condition {
+        Condition::all()
+            .add_option(self.from.map(|from| Column::At.gte(from)))
+            .add_option(self.to.map(|to| Column::At.lt(to)))
+            .add_option(after.map(|(at, _)| Column::At.lte(at)))
+            .add_option(after.map(|(at, id)| Column::At.lt(at).or(Column::Id.lt(id))))
+    }
+}
+
+/// The error code of a request whose client did not wait for the end.
+const GONE: &str = "client_gone";
+
+/// The request of that id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn find(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(id).one(db).await
+}
+
+/// The latest requests that fit, at most `limit`, among the next 20,000.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn page(db: &impl ConnectionTrait, filter: &Filter, after: Option<After>, limit: u64) -> Result<Page, DbErr> {
+    let walk = || Entity::find().filter(filter.window(after)).order_by_desc(Column::At).order_by_desc(Column::Id);
+    // Where looking ends, so that the second statement reads a bounded piece of the index.
+    let edge: Option<After> = walk()
+        .select_only()
+        .columns([Column::At, Column::Id])
+        .offset(LOOKED_AT - 1)
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await?;
+    let mut query = walk().filter(filter.condition()).limit(limit + 1);
+    if let Some((at, id)) = edge {
+        query = query.filter(Column::At.gte(at)).filter(Column::At.gt(at).or(Column::Id.gte(id)));
+    }
+    let mut rows = query.all(db).await?;
+    let is_full = rows.len() as u64 > limit;
+    if is_full {
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    let last = rows.last().map(|row| (row.at, row.id));
+    Ok(Page { next: if is_full { last } else { edge }, rows })
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use grok2api_entity::usage_span::{Figures, Spans};
 use grok2api_entity::{generation, job, job_attempt, usage_hour};
 use sea_orm::ActiveValue::{self, NotSet, Set};
 use sea_orm::sea_query::OnConflict;
@@ -227,9 +228,12 @@ async fn settle(tx: &impl ConnectionTrait, ids: BTreeSet<Uuid>, now: i64) -> Res
 async fn count(tx: &impl ConnectionTrait, made: &[generation::Model], now: i64) -> Result<(), DbErr> {
     let hour = usage_hour::hour_of(now);
     let mut hours: HashMap<(&str, &str), usage_hour::Model> = HashMap::new();
+    let mut spans = Spans::default();
     for video in made {
+        spans.add(now, &video.model, &video.owner, &Figures { videos: 1, ..Figures::default() });
         let of = hours.entry((&video.model, &video.owner));
         of.or_insert_with(|| usage_hour::Model::empty(hour, &video.model, &video.owner)).videos += 1;
     }
-    usage_hour::add(tx, &hours.into_values().collect::<Vec<_>>()).await
+    usage_hour::add(tx, &hours.into_values().collect::<Vec<_>>()).await?;
+    spans.store(tx).await
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 use grok2api_entity::{
-    account, account_budget, admin, asset, audit, bulk, bulk_item, client_key, generation, idempotency, job,
-    job_attempt, meta, request_log, schedule, setting, tick, usage_day, usage_hour,
+    account, account_budget, admin, asset, audit, bulk, bulk_item, client_key, gauge_minute, generation, idempotency,
+    job, job_attempt, meta, request_log, schedule, setting, tick, usage_day, usage_hour, usage_span,
 };
 use sea_orm::DatabaseTransaction;
 use serde_json::Value as Json;
@@ -29,6 +29,8 @@ macro_rules! each_table {
             request_log,
             usage_hour,
             usage_day,
+            usage_span,
+            gauge_minute,
             schedule,
             tick,
             bulk,

@@ -17,5 +17,5 @@ pub use list::{Filter, Page, count, delete, find, find_by_fingerprints, known_fi
 pub use load::{Loaded, load_page};
 pub use model::{ActiveModel, Column, Entity, Kind, Model, PrimaryKey, Relation, Status, decode_tags, encode_tags};
 pub use record::{StateChange, record_states};
-pub use standing::{Standing, Tally, tally};
+pub use standing::{Standing, Standings, Tally, tally};
 pub use summary::{Start, Summary, summaries};

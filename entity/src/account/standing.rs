@@ -93,15 +93,58 @@ struct Counts {
     usable: i64,
 }
 
+/// How many accounts of both kinds stand in which way, those out of service by their reasons.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standings {
+    /// See [`Standing::Active`].
+    pub active: i64,
+    /// See [`Standing::Unused`].
+    pub unused: i64,
+    /// They have nothing left.
+    pub limited: i64,
+    /// They rest after a refusal.
+    pub cooling: i64,
+    /// The upstream refuses them.
+    pub expired: i64,
+    /// The operator switched them off.
+    pub disabled: i64,
+}
+
+impl Standings {
+    /// Counts all accounts as they stand at `now`, Unix milliseconds.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn count(db: &impl ConnectionTrait, now: i64) -> Result<Self, DbErr> {
+        let mut sums = Self::default();
+        for counts in counts(db, now).await? {
+            match counts.status {
+                Status::Expired => sums.expired += counts.accounts,
+                Status::Disabled => sums.disabled += counts.accounts,
+                Status::Active | Status::Cooling => {
+                    sums.unused += counts.accounts - counts.resting - counts.known;
+                    sums.cooling += counts.resting;
+                    sums.limited += counts.known - counts.usable;
+                    sums.active += counts.usable;
+                }
+            }
+        }
+        Ok(sums)
+    }
+}
+
+async fn counts(db: &impl ConnectionTrait, now: i64) -> Result<Vec<Counts>, DbErr> {
+    let sql = COUNTS.replace("{now}", &now.to_string());
+    Counts::find_by_statement(Statement::from_string(db.get_database_backend(), sql)).all(db).await
+}
+
 /// How many accounts stand in which way at `now` (Unix milliseconds): those without a subscription, and those with one.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn tally(db: &impl ConnectionTrait, now: i64) -> Result<(Tally, Tally), DbErr> {
-    let sql = COUNTS.replace("{now}", &now.to_string());
-    let counts = Statement::from_string(db.get_database_backend(), sql);
     let (mut basic, mut paying) = (Tally::default(), Tally::default());
-    for counts in Counts::find_by_statement(counts).all(db).await? {
+    for counts in counts(db, now).await? {
         let tally = match counts.kind {
             Kind::Sso => &mut basic,
             Kind::SsoSuper => &mut paying,

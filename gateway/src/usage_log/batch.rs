@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use grok2api_entity::connect::begin_write;
+use grok2api_entity::usage_span::{Figures, Spans};
 use grok2api_entity::{request_log, usage_hour};
 use sea_orm::{DatabaseConnection, DbErr, SqlErr};
 use uuid::Uuid;
@@ -24,11 +25,13 @@ const ERROR_CODE: usize = 40;
 pub(super) struct Batch {
     rows: Vec<request_log::Model>,
     hours: Vec<usage_hour::Model>,
+    spans: Spans,
 }
 
 impl Batch {
     pub(super) fn new(entries: Vec<Recorded>) -> Self {
         let mut hours: BTreeMap<(i64, String, String), usage_hour::Model> = BTreeMap::new();
+        let mut spans = Spans::default();
         let mut rows = Vec::with_capacity(entries.len());
         for recorded in entries {
             // Videos that jobs make count when they are made, whoever is shown them later.
@@ -40,9 +43,10 @@ impl Batch {
                 .or_insert_with_key(|(hour, model, owner)| usage_hour::Model::empty(*hour, model, owner));
             add(hour, &row);
             hour.videos += i64::from(videos);
+            spans.add(row.at, &row.model, &row.owner, &figures(&row, videos));
             rows.push(row);
         }
-        Self { rows, hours: hours.into_values().collect() }
+        Self { rows, hours: hours.into_values().collect(), spans }
     }
 
     pub(super) fn rows(&self) -> &[request_log::Model] {
@@ -63,6 +67,7 @@ impl Batch {
             return if is_known && request_log::exists(db, first.id).await? { Ok(()) } else { Err(error) };
         }
         usage_hour::add(&*work, &self.hours).await?;
+        self.spans.store(&*work).await?;
         work.commit().await
     }
 }
@@ -105,6 +110,27 @@ fn add(hour: &mut usage_hour::Model, row: &request_log::Model) {
     hour.first_ms += row.first_ms.unwrap_or(0);
     hour.firsts += i64::from(row.first_ms.is_some());
     hour.total_ms += row.total_ms;
+}
+
+/// What one request adds to the spans it came in.
+fn figures(row: &request_log::Model, videos: i32) -> Figures {
+    let mut figures = Figures {
+        requests: 1,
+        errors: i64::from(row.error_code.is_some()),
+        gone: i64::from(row.error_code.as_deref() == Some("client_gone")),
+        prompt_tokens: row.prompt_tokens,
+        completion_tokens: row.completion_tokens,
+        reasoning_tokens: row.reasoning_tokens,
+        images: row.images.into(),
+        videos: videos.into(),
+        ..Figures::default()
+    };
+    figures.total_times.record(row.total_ms);
+    if let Some(first) = row.first_ms {
+        figures.first_times.record(first);
+    }
+    figures.error_codes.extend(row.error_code.clone().map(|code| (code, 1)));
+    figures
 }
 
 /// A text that fits its column: one that does not would hold up everything behind it.

@@ -2,6 +2,7 @@
 
 mod batch;
 mod entry;
+mod gauges;
 mod retention;
 mod writer;
 
@@ -14,7 +15,8 @@ use tokio::sync::mpsc::{self, Sender};
 
 pub use entry::Entry;
 use entry::Recorded;
-pub use retention::{keep_requests, sweep};
+pub use gauges::keep_gauges;
+pub use retention::{keep_requests, sweep, sweep_plots};
 pub use writer::UsageWriter;
 
 /// Requests kept in memory while the database is away or slow; more are dropped and counted.

@@ -18,6 +18,7 @@ mod jobs;
 mod keys;
 mod management;
 mod mirror;
+mod numbers;
 mod operation;
 mod parameters;
 mod principals;
