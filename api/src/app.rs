@@ -9,6 +9,7 @@ use poem::{EndpointExt, Response, Route, endpoint::make_sync};
 use poem_openapi::{ContactObject, LicenseObject, OpenApiService};
 
 use crate::access::{AuditApi, LoginApi, MeApi, SessionsApi};
+use crate::accounts::AccountsApi;
 use crate::bulk::BulkApi;
 use crate::chat::ChatApi;
 use crate::docs_page::docs_page;
@@ -29,13 +30,15 @@ use crate::videos::VideosApi;
 type ClientApis = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi);
 type AccessApis = (LoginApi, MeApi, SessionsApi, AuditApi);
 type NumbersApis = (RequestsApi, SeriesApi, OverviewApi);
-type Apis = (ClientApis, AccessApis, KeysApi, ManagementApis, SchedulesApi, BulkApi, NumbersApis, OperationApi);
+type PoolApis = (AccountsApi, BulkApi, SchedulesApi);
+type Apis = (ClientApis, AccessApis, KeysApi, ManagementApis, PoolApis, NumbersApis, OperationApi);
 
 fn service() -> OpenApiService<Apis, ()> {
     let clients = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi);
     let access = (LoginApi, MeApi, SessionsApi, AuditApi);
+    let pool = (AccountsApi, BulkApi, SchedulesApi);
     let numbers = (RequestsApi, SeriesApi, OverviewApi);
-    let apis = (clients, access, KeysApi, management::apis(), SchedulesApi, BulkApi, numbers, OperationApi);
+    let apis = (clients, access, KeysApi, management::apis(), pool, numbers, OperationApi);
     OpenApiService::new(apis, "grok2api", env!("CARGO_PKG_VERSION"))
         .description("One OpenAI-compatible endpoint in front of a pool of your own Grok accounts.")
         .license(LicenseObject::new("MIT"))

@@ -1,6 +1,7 @@
 //! What clients say, and what we answer.
 
 pub mod access;
+mod accounts;
 mod app;
 mod asset_fetcher;
 mod auth;

@@ -23,6 +23,8 @@ pub(crate) enum Tag {
     Keys,
     /// What becomes due by itself.
     Schedules,
+    /// The accounts of the pool.
+    Accounts,
     /// Work on many accounts at once.
     Bulk,
     /// What was asked, and figures over time.

@@ -77,10 +77,31 @@ pub async fn delete_before(db: &impl ConnectionTrait, at: i64, limit: u64) -> Re
 /// When the database does not answer.
 pub async fn next_accounts(
     db: &impl ConnectionTrait,
-    filter: account::Filter,
+    wanted: &account::Search,
     after: Option<Uuid>,
     limit: u64,
 ) -> Result<Vec<Uuid>, DbErr> {
-    let page = account::list(db, filter, after, limit).await?;
-    Ok(page.rows.into_iter().map(|row| row.account.id).collect())
+    account::search_ids(db, wanted, after, limit, crate::clock::read(db).await?).await
+}
+
+/// The latest works before `before`, latest first, at most `limit`.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list(
+    db: &impl ConnectionTrait,
+    state: Option<State>,
+    before: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    use sea_orm::{QueryOrder, QuerySelect};
+
+    let mut query = Entity::find().order_by_desc(Column::Id).limit(limit);
+    if let Some(state) = state {
+        query = query.filter(Column::State.eq(state));
+    }
+    if let Some(before) = before {
+        query = query.filter(Column::Id.lt(before));
+    }
+    query.all(db).await
 }

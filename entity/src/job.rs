@@ -90,6 +90,12 @@ pub enum Kind {
     /// Changes the labels of many accounts.
     #[sea_orm(string_value = "bulk_tag")]
     BulkTag,
+    /// Switches many accounts on.
+    #[sea_orm(string_value = "bulk_enable")]
+    BulkEnable,
+    /// Switches many accounts off.
+    #[sea_orm(string_value = "bulk_disable")]
+    BulkDisable,
 }
 
 impl Kind {
@@ -107,6 +113,8 @@ impl Kind {
             Self::BulkImport => "bulk_import",
             Self::BulkDelete => "bulk_delete",
             Self::BulkTag => "bulk_tag",
+            Self::BulkEnable => "bulk_enable",
+            Self::BulkDisable => "bulk_disable",
         }
     }
 }

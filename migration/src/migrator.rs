@@ -29,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::m20261123_000026_create_audit::Migration),
             Box::new(crate::m20261123_000027_create_client_key::Migration),
             Box::new(crate::m20261123_000031_tally_account::Migration),
+            Box::new(crate::m20261201_000041_sort_account::Migration),
             Box::new(crate::m20261201_000049_create_usage_span::Migration),
         ]
     }

@@ -1,6 +1,6 @@
 //! Work on many accounts at once: a job, a row that says how far it is, and a row for each account that is named.
 
-use grok2api_entity::account::{Filter, Kind as AccountKind, Status};
+use grok2api_entity::account::{Kind as AccountKind, Search, Standing, Status};
 use grok2api_entity::audit::{self, Note};
 use grok2api_entity::connect::begin_write;
 use grok2api_entity::job::{self, Kind};
@@ -42,21 +42,31 @@ pub struct BulkParams {
     pub is_super: bool,
     /// What is noted about accounts to be added.
     pub note: String,
+    /// Milliseconds to wait before anything is done; who cancels in time has changed nothing.
+    pub delay_ms: i64,
 }
 
 /// Which accounts; nothing set means all.
+///
+/// What is not known here is refused: a worker of an older release must not take all accounts for those that are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct BulkFilter {
     /// Only those of this status, as it is stored.
     pub status: Option<String>,
     /// Only those of this type: `sso` or `ssoSuper`.
     pub token_type: Option<String>,
+    /// Only those that stand so: `unused`, `active`, `limited` or `invalid`.
+    pub standing: Option<String>,
+    /// Only those with this label.
+    pub tag: Option<String>,
+    /// Only those whose note, labels or last four characters contain this text, or whose id it is.
+    pub search: Option<String>,
 }
 
 impl BulkFilter {
     /// The filter in terms of rows; `None` when a name in it is not known.
-    pub fn rows(&self) -> Option<Filter> {
+    pub fn rows(&self) -> Option<Search> {
         let status = match self.status.as_deref() {
             None => None,
             Some(name) => {
@@ -70,7 +80,11 @@ impl BulkFilter {
             Some("ssoSuper") => Some(AccountKind::SsoSuper),
             Some(_) => return None,
         };
-        Some(Filter { kind, status })
+        let standing = match self.standing.as_deref() {
+            None => None,
+            Some(name) => Some(Standing::ALL.into_iter().find(|standing| standing.as_str() == name)?),
+        };
+        Some(Search { kind, status, standing, tag: self.tag.clone(), text: self.search.clone() })
     }
 }
 
@@ -94,11 +108,16 @@ pub struct NewBulk {
 /// # Errors
 /// When the database refuses.
 pub async fn submit(jobs: &Jobs, new: NewBulk, note: &Note) -> Result<bulk::Model, QueueError> {
-    let job = NewJob { id: new.id, ..NewJob::new(new.kind, PATIENCE_MS) };
+    let job = NewJob::new(new.kind, PATIENCE_MS);
+    let job = NewJob { id: new.id, run_at: job.run_at.saturating_add(new.params.delay_ms), ..job };
     let made = within(WRITE, async {
         let tx = begin_write(jobs.db()).await?;
         let total = match &new.params.filter {
-            Some(filter) => account::count(&*tx, filter.rows().unwrap_or_default()).await?,
+            Some(filter) => {
+                let unknown = || DbErr::Custom("a filter that is not understood".to_owned());
+                let wanted = filter.rows().ok_or_else(unknown)?;
+                account::search_count(&*tx, &wanted, clock::read(&*tx).await?).await?
+            }
             None => (new.accounts.len() + new.sealed.len()) as u64,
         };
         let row = bulk::Model {
@@ -179,10 +198,16 @@ mod tests {
         let filter = |status: Option<&str>, token_type: Option<&str>| BulkFilter {
             status: status.map(str::to_owned),
             token_type: token_type.map(str::to_owned),
+            ..BulkFilter::default()
         };
-        assert_eq!(filter(None, None).rows(), Some(Filter::default()));
+        assert_eq!(filter(None, None).rows(), Some(Search::default()));
         let known = filter(Some("expired"), Some("ssoSuper")).rows();
-        assert_eq!(known, Some(Filter { kind: Some(AccountKind::SsoSuper), status: Some(Status::Expired) }));
+        let wanted = Search { kind: Some(AccountKind::SsoSuper), status: Some(Status::Expired), ..Search::default() };
+        assert_eq!(known, Some(wanted));
+        let limited = BulkFilter { standing: Some("limited".to_owned()), ..BulkFilter::default() };
+        assert_eq!(limited.rows().and_then(|wanted| wanted.standing), Some(Standing::Limited));
+        let later: Result<BulkParams, _> = serde_json::from_str(r#"{"filter": {"colour": "red"}}"#);
+        assert!(later.is_err(), "a filter of a later release does not mean all accounts");
         assert!(filter(Some("失效"), None).rows().is_none() && filter(None, Some("basic")).rows().is_none());
     }
 }

@@ -3,7 +3,7 @@
 use grok2api_entity::job::Kind;
 
 /// All kinds.
-pub const ALL: [Kind; 11] = [
+pub const ALL: [Kind; 13] = [
     Kind::GenerateImage,
     Kind::GenerateVideo,
     Kind::CacheMedia,
@@ -15,6 +15,8 @@ pub const ALL: [Kind; 11] = [
     Kind::BulkImport,
     Kind::BulkDelete,
     Kind::BulkTag,
+    Kind::BulkEnable,
+    Kind::BulkDisable,
 ];
 
 /// The kind of that name.

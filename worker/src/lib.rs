@@ -64,7 +64,9 @@ impl Workshop {
             Lane::alone(Kind::BulkTest, bulk.clone()),
             Lane::alone(Kind::BulkImport, bulk.clone()),
             Lane::alone(Kind::BulkDelete, bulk.clone()),
-            Lane::alone(Kind::BulkTag, bulk),
+            Lane::alone(Kind::BulkTag, bulk.clone()),
+            Lane::alone(Kind::BulkEnable, bulk.clone()),
+            Lane::alone(Kind::BulkDisable, bulk),
         ]
     }
 }

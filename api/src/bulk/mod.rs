@@ -23,6 +23,9 @@ use crate::tags::Tag;
 use failures::{Failures, Format};
 use request::{AccountChoice, ImportAccounts, TagAccounts};
 
+/// Most works of one page (H8).
+const MAX_PAGE: u64 = 200;
+
 /// Work on many accounts.
 pub(crate) struct BulkApi;
 
@@ -34,7 +37,7 @@ pub(crate) struct Bulk {
     pub id: String,
     /// `bulk`
     pub object: &'static str,
-    /// `bulk_test`, `bulk_import`, `bulk_delete` or `bulk_tag`.
+    /// `bulk_test`, `bulk_import`, `bulk_delete`, `bulk_tag`, `bulk_enable` or `bulk_disable`.
     pub kind: &'static str,
     /// `queued`, `running`, `completed`, `failed` or `cancelled`. What was done before it failed or was cancelled stays.
     pub status: &'static str,
@@ -50,6 +53,18 @@ pub(crate) struct Bulk {
     pub finished_at_ms: Option<i64>,
     /// Why it failed as a whole.
     pub error: Option<String>,
+}
+
+/// A page of work on many accounts.
+#[derive(Debug, Clone, PartialEq, Serialize, Object)]
+#[oai(read_only_all)]
+pub(crate) struct BulkList {
+    /// `list`
+    pub object: &'static str,
+    /// The works, the latest first.
+    pub data: Vec<Bulk>,
+    /// The `cursor` of the next page; null on the last.
+    pub next_cursor: Option<String>,
 }
 
 /// A job that was to be cancelled.
@@ -77,7 +92,7 @@ impl BulkApi {
         accept(&state, &admin, body.0.work(Kind::BulkTest)?).await
     }
 
-    /// Take many accounts away.
+    /// Take many accounts away. With `delay_secs` nothing is done before: to cancel its job until then is to undo it.
     #[oai(path = "/bulk/delete", method = "post", operation_id = "create_bulk_delete")]
     async fn delete(
         &self,
@@ -86,6 +101,28 @@ impl BulkApi {
         body: JsonBody<AccountChoice>,
     ) -> Result<Json<Bulk>, ApiError> {
         accept(&state, &admin, body.0.work(Kind::BulkDelete)?).await
+    }
+
+    /// Switch many accounts on. They begin anew: what they were condemned for before is forgotten.
+    #[oai(path = "/bulk/enable", method = "post", operation_id = "create_bulk_enable")]
+    async fn enable(
+        &self,
+        state: Data<&AppState>,
+        admin: Admin,
+        body: JsonBody<AccountChoice>,
+    ) -> Result<Json<Bulk>, ApiError> {
+        accept(&state, &admin, body.0.work(Kind::BulkEnable)?).await
+    }
+
+    /// Switch many accounts off, until they are switched on again.
+    #[oai(path = "/bulk/disable", method = "post", operation_id = "create_bulk_disable")]
+    async fn disable(
+        &self,
+        state: Data<&AppState>,
+        admin: Admin,
+        body: JsonBody<AccountChoice>,
+    ) -> Result<Json<Bulk>, ApiError> {
+        accept(&state, &admin, body.0.work(Kind::BulkDisable)?).await
     }
 
     /// Change the labels of many accounts.
@@ -108,6 +145,37 @@ impl BulkApi {
         body: JsonBody<ImportAccounts>,
     ) -> Result<Json<Bulk>, ApiError> {
         accept(&state, &admin, body.0.work(&state)?).await
+    }
+
+    /// List the work on many accounts, the latest first.
+    #[oai(path = "/bulk", method = "get", operation_id = "list_bulk")]
+    async fn list(
+        &self,
+        state: Data<&AppState>,
+        _admin: Admin,
+        /// Most works of the page: 1 to 200, by default 50.
+        limit: Query<Option<u64>>,
+        /// The `next_cursor` of the page before.
+        cursor: Query<Option<String>>,
+        /// `true` for those that are not at their end.
+        open: Query<Option<bool>>,
+    ) -> Result<Json<BulkList>, ApiError> {
+        let limit = limit.0.unwrap_or(50);
+        if !(1..=MAX_PAGE).contains(&limit) {
+            return Err(ApiError::invalid("limit", "invalid_value", "It is 1 to 200."));
+        }
+        let wrong = |_| ApiError::invalid("cursor", "invalid_value", "It is the next_cursor of a page before.");
+        let before = cursor.0.as_deref().map(Uuid::parse_str).transpose().map_err(wrong)?;
+        let wanted = (open.0 == Some(true)).then_some(bulk::State::Open);
+        let mut rows = bulk::list(state.jobs.db(), wanted, before, limit + 1).await?;
+        let has_more = rows.len() as u64 > limit;
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let next_cursor = rows.last().filter(|_| has_more).map(|row| row.id.to_string());
+        let mut data = Vec::with_capacity(rows.len());
+        for row in &rows {
+            data.push(Bulk::new(row, state.jobs.find(row.id).await?.as_ref()));
+        }
+        Ok(Json(BulkList { object: "list", data, next_cursor }))
     }
 
     /// Retrieve how far the work on many accounts is.
@@ -169,6 +237,8 @@ fn action(kind: Kind) -> &'static str {
         Kind::BulkTest => "bulk.test",
         Kind::BulkDelete => "bulk.delete",
         Kind::BulkTag => "bulk.tag",
+        Kind::BulkEnable => "bulk.enable",
+        Kind::BulkDisable => "bulk.disable",
         _ => "bulk.import",
     }
 }

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::accounts::query::Asked;
 use crate::error::ApiError;
 use crate::state::AppState;
 
@@ -17,11 +18,14 @@ use crate::state::AppState;
 const MAX_NAMED: usize = 100_000;
 /// Longest token, in bytes; the upstream's have a few hundred.
 const MAX_TOKEN: usize = 8_192;
+/// Longest time that work may be put off.
+const MAX_DELAY_SECS: u32 = 600;
 /// Most labels, and the longest of them in characters.
 const MAX_TAGS: (usize, usize) = (50, 100);
 
 /// Which accounts: either those that are named, or those of a filter.
 #[derive(Debug, Default, Deserialize, Object)]
+#[serde(deny_unknown_fields)]
 #[oai(write_only_all)]
 pub(crate) struct AccountChoice {
     /// Ids of accounts, up to 100,000.
@@ -30,10 +34,14 @@ pub(crate) struct AccountChoice {
     /// All accounts that fit; an empty filter fits all.
     #[serde(default)]
     pub filter: Option<AccountFilter>,
+    /// Seconds to wait before anything is done, up to 600.
+    #[serde(default)]
+    pub delay_secs: Option<u32>,
 }
 
 /// Which accounts; what is left out does not matter.
 #[derive(Debug, Default, Deserialize, Object)]
+#[serde(deny_unknown_fields)]
 #[oai(write_only_all)]
 pub(crate) struct AccountFilter {
     /// `active`, `cooling`, `expired` or `disabled`.
@@ -42,6 +50,15 @@ pub(crate) struct AccountFilter {
     /// `sso` or `ssoSuper`.
     #[serde(default)]
     pub token_type: Option<String>,
+    /// `unused`, `active`, `limited` or `invalid`.
+    #[serde(default)]
+    pub standing: Option<String>,
+    /// A label.
+    #[serde(default)]
+    pub tag: Option<String>,
+    /// A text that their note, labels or last four characters contain, or an id.
+    #[serde(default)]
+    pub search: Option<String>,
 }
 
 /// Labels of accounts to be changed.
@@ -92,15 +109,15 @@ impl AccountChoice {
             accounts: Vec::new(),
             sealed: Vec::new(),
         };
+        let delay_secs = self.delay_secs.unwrap_or(0);
+        if delay_secs > MAX_DELAY_SECS {
+            return Err(ApiError::invalid("delay_secs", "invalid_value", "It is 0 to 600."));
+        }
+        new.params.delay_ms = i64::from(delay_secs) * 1_000;
         match (self.ids, self.filter) {
             (Some(ids), None) => new.accounts = named(&ids)?,
             (None, Some(filter)) => {
-                let filter = BulkFilter { status: filter.status, token_type: filter.token_type };
-                if filter.rows().is_none() {
-                    let known = "status is active, cooling, expired or disabled; token_type is sso or ssoSuper";
-                    return Err(ApiError::invalid("filter", "invalid_value", known));
-                }
-                new.params.filter = Some(filter);
+                new.params.filter = Some(filter.check()?);
             }
             (None, None) | (Some(_), Some(_)) => {
                 return Err(ApiError::invalid("ids", "invalid_value", "Send either ids or a filter."));
@@ -110,9 +127,30 @@ impl AccountChoice {
     }
 }
 
+impl AccountFilter {
+    /// The filter as it is stored, if it makes sense.
+    fn check(self) -> Result<BulkFilter, ApiError> {
+        let Self { status, token_type, standing, tag, search } = self;
+        let filter = BulkFilter { status, token_type, standing, tag, search };
+        let asked = filter.clone();
+        let asked = Asked {
+            status: asked.status,
+            standing: asked.standing,
+            token_type: asked.token_type,
+            tag: asked.tag,
+            search: asked.search,
+        };
+        asked.search().map_err(|error| {
+            let member = error.body.param.clone().unwrap_or_default();
+            error.about(format!("filter.{member}"))
+        })?;
+        Ok(filter)
+    }
+}
+
 impl TagAccounts {
     pub(crate) fn work(self) -> Result<NewBulk, ApiError> {
-        let mut new = AccountChoice { ids: self.ids, filter: self.filter }.work(Kind::BulkTag)?;
+        let mut new = AccountChoice { ids: self.ids, filter: self.filter, delay_secs: None }.work(Kind::BulkTag)?;
         new.params.add = tags("add", self.add)?;
         new.params.remove = tags("remove", self.remove)?;
         if new.params.add.is_empty() && new.params.remove.is_empty() {

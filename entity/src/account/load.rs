@@ -1,5 +1,7 @@
 //! Reading the whole pool, page by page.
 
+use std::collections::HashMap;
+
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -32,6 +34,22 @@ pub async fn load_page(db: &impl ConnectionTrait, after: Option<Uuid>, limit: u6
 pub(super) async fn with_budgets(db: &impl ConnectionTrait, accounts: Vec<Model>) -> Result<Vec<Loaded>, DbErr> {
     let merged = budgets_between(db, accounts, |account| account.id).await?;
     Ok(merged.into_iter().map(|(account, budgets)| Loaded { account, budgets }).collect())
+}
+
+/// Adds the budgets to a page of accounts in any order.
+pub(super) async fn with_budgets_of(db: &impl ConnectionTrait, accounts: Vec<Model>) -> Result<Vec<Loaded>, DbErr> {
+    let ids = accounts.iter().map(|account| account.id);
+    let budgets = account_budget::Entity::find()
+        .filter(account_budget::Column::AccountId.is_in(ids))
+        .order_by_asc(account_budget::Column::Budget)
+        .all(db)
+        .await?;
+    let mut of: HashMap<Uuid, Vec<account_budget::Model>> = HashMap::new();
+    for budget in budgets {
+        of.entry(budget.account_id).or_default().push(budget);
+    }
+    let mut loaded = |account: Model| Loaded { budgets: of.remove(&account.id).unwrap_or_default(), account };
+    Ok(accounts.into_iter().map(&mut loaded).collect())
 }
 
 /// Gives each of the rows, which are in the order of their accounts' ids, the budgets of its account.

@@ -7,6 +7,7 @@ mod list;
 mod load;
 mod model;
 mod record;
+mod search;
 mod standing;
 mod summary;
 
@@ -17,5 +18,6 @@ pub use list::{Filter, Page, count, delete, find, find_by_fingerprints, known_fi
 pub use load::{Loaded, load_page};
 pub use model::{ActiveModel, Column, Entity, Kind, Model, PrimaryKey, Relation, Status, decode_tags, encode_tags};
 pub use record::{StateChange, record_states};
+pub use search::{After, Found, Search, Sort, search, search_count, search_ids, set_disabled};
 pub use standing::{Standing, Standings, Tally, tally};
 pub use summary::{Start, Summary, summaries};

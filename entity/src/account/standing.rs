@@ -32,6 +32,19 @@ pub struct Tally {
 }
 
 impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Unused, Self::Active, Self::Limited, Self::Invalid];
+
+    /// The name as it is asked for and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unused => "unused",
+            Self::Active => "active",
+            Self::Limited => "limited",
+            Self::Invalid => "invalid",
+        }
+    }
+
     /// How an account stands at `now` (Unix milliseconds): each in exactly one way.
     pub fn of(status: Status, status_until: Option<i64>, budgets: &[account_budget::Model], now: i64) -> Self {
         match status {

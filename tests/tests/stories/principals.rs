@@ -89,13 +89,22 @@ const ROUTES: [(For, &[&str]); 7] = [
             "post /api/schedules/{name}/run",
             "post /api/schedules/{name}/pause",
             "post /api/schedules/{name}/resume",
+            "get /api/bulk",
             "post /api/bulk/test",
+            "post /api/bulk/enable",
+            "post /api/bulk/disable",
             "post /api/bulk/delete",
             "post /api/bulk/tag",
             "post /api/bulk/import",
             "get /api/bulk/{id}",
             "get /api/bulk/{id}/failures",
             "post /api/jobs/{id}/cancel",
+            "get /api/accounts",
+            "get /api/accounts/summary",
+            "get /api/accounts/{id}",
+            "patch /api/accounts/{id}",
+            "delete /api/accounts/{id}",
+            "post /api/accounts/{id}/test",
             "get /api/requests",
             "get /api/requests/export",
             "get /api/requests/{id}",
@@ -220,7 +229,7 @@ async fn ask(client: &Client, route: &str) -> Answer {
     let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).unwrap();
     let path = template.replace("{id}", "no-such-thing").replace("{name}", "no-such-thing");
     let mut request = client.request(method.clone(), &path);
-    if matches!(method, Method::POST | Method::PUT) {
+    if matches!(method, Method::POST | Method::PUT | Method::PATCH) {
         // What proves a password is given the right one, and changes nothing.
         let proof = json!({"password": PASSWORD, "current_password": PASSWORD, "new_password": "short"});
         let proves = matches!(template, "/api/session/confirm" | "/api/password");

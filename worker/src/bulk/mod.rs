@@ -86,6 +86,8 @@ impl BulkWork {
                 },
                 Kind::BulkImport => self.import(&piece, &params),
                 Kind::BulkDelete => Report::deleting(&piece),
+                Kind::BulkEnable => Report::switching(&piece, false),
+                Kind::BulkDisable => Report::switching(&piece, true),
                 _ => Report::tagging(&piece, &params),
             };
             row = pieces::write(job, row, report).await?;

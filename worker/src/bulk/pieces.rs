@@ -31,6 +31,7 @@ enum Change {
     Nothing,
     Delete(Vec<Uuid>),
     Tag { accounts: Vec<Uuid>, add: Vec<String>, remove: Vec<String> },
+    Switch { accounts: Vec<Uuid>, disabled: bool },
     Insert(Vec<NewAccount>),
 }
 
@@ -53,8 +54,9 @@ impl Piece {
             let items = bulk_item::page(db, row.id, ItemState::Open, 0, size).await?;
             return Ok(Self { bulk: row.id, items: items.into_iter().map(Item::from).collect(), by_filter: false });
         };
-        let filter = filter.rows().unwrap_or_default();
-        let accounts = bulk::next_accounts(db, filter, row.cursor, size).await?;
+        let unknown = || DbErr::Custom("a filter that is not understood".to_owned());
+        let wanted = filter.rows().ok_or_else(unknown)?;
+        let accounts = bulk::next_accounts(db, &wanted, row.cursor, size).await?;
         let item = |account| Item { number: 0, account: Some(account), secret: None };
         Ok(Self { bulk: row.id, items: accounts.into_iter().map(item).collect(), by_filter: true })
     }
@@ -84,6 +86,11 @@ impl Report {
         Self::of(piece, Change::Tag { accounts: piece.accounts(), add, remove })
     }
 
+    /// The piece's accounts are switched on or off.
+    pub(super) fn switching(piece: &Piece, disabled: bool) -> Self {
+        Self::of(piece, Change::Switch { accounts: piece.accounts(), disabled })
+    }
+
     /// Accounts are added.
     pub(super) fn inserting(piece: &Piece, accounts: Vec<NewAccount>, failures: Vec<(usize, String)>) -> Self {
         Self { failures, ..Self::of(piece, Change::Insert(accounts)) }
@@ -108,6 +115,10 @@ impl Report {
             Change::Delete(ids) => {
                 self.miss_unknown(tx, &ids).await?;
                 Entity::delete_many().filter(Column::Id.is_in(ids)).exec(tx).await?;
+            }
+            Change::Switch { accounts, disabled } => {
+                self.miss_unknown(tx, &accounts).await?;
+                account::set_disabled(tx, &accounts, disabled, clock::read(tx).await?).await?;
             }
             Change::Tag { accounts, add, remove } => {
                 self.miss_unknown(tx, &accounts).await?;
