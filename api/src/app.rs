@@ -18,6 +18,7 @@ use crate::images::ImagesApi;
 use crate::jobs::JobsApi;
 use crate::keys::KeysApi;
 use crate::management::{self, ManagementApis};
+use crate::mcp::McpEndpoint;
 use crate::media::MediaApi;
 use crate::models::ModelsApi;
 use crate::numbers::{OverviewApi, RequestsApi, SeriesApi};
@@ -26,19 +27,22 @@ use crate::routes::Routes;
 use crate::schedules::SchedulesApi;
 use crate::state::AppState;
 use crate::videos::VideosApi;
+use crate::work::{GenerationsApi, OwnJobsApi, WorkersApi};
 
 type ClientApis = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi);
 type AccessApis = (LoginApi, MeApi, SessionsApi, AuditApi);
 type NumbersApis = (RequestsApi, SeriesApi, OverviewApi);
 type PoolApis = (AccountsApi, BulkApi, SchedulesApi);
-type Apis = (ClientApis, AccessApis, KeysApi, ManagementApis, PoolApis, NumbersApis, OperationApi);
+type WorkApis = (OwnJobsApi, GenerationsApi, WorkersApi);
+type Apis = (ClientApis, AccessApis, KeysApi, ManagementApis, PoolApis, WorkApis, NumbersApis, OperationApi);
 
 fn service() -> OpenApiService<Apis, ()> {
     let clients = (ChatApi, ImagesApi, VideosApi, MediaApi, JobsApi, ModelsApi);
     let access = (LoginApi, MeApi, SessionsApi, AuditApi);
     let pool = (AccountsApi, BulkApi, SchedulesApi);
+    let work = (OwnJobsApi, GenerationsApi, WorkersApi);
     let numbers = (RequestsApi, SeriesApi, OverviewApi);
-    let apis = (clients, access, KeysApi, management::apis(), pool, numbers, OperationApi);
+    let apis = (clients, access, KeysApi, management::apis(), pool, work, numbers, OperationApi);
     OpenApiService::new(apis, "grok2api", env!("CARGO_PKG_VERSION"))
         .description("One OpenAI-compatible endpoint in front of a pool of your own Grok accounts.")
         .license(LicenseObject::new("MIT"))
@@ -56,7 +60,9 @@ pub fn app(state: AppState) -> BoxEndpoint<'static, Response> {
     let spec = Bytes::from(service.spec());
     let routes = Arc::new(Routes::from_spec(&String::from_utf8_lossy(&spec)));
     let document = make_sync(move |_| json_text(spec.clone()));
+    let clients = Route::new().nest("/", self::service()).data(state.clone()).map_to_response().boxed();
     let paths = Route::new()
+        .at("/mcp", McpEndpoint::new(state.clone(), clients))
         .at("/openapi.json", poem::get(document))
         .at("/docs", poem::get(docs_page))
         .nest("/", service)

@@ -83,7 +83,7 @@ fn check_headers(request: &Request) -> Result<(), ApiError> {
 }
 
 /// Reads a body of at most `max_bytes`, counting what arrives and not what was announced.
-async fn read(body: Body, max_bytes: usize, limits: BodyLimits) -> Result<Bytes, ApiError> {
+pub(crate) async fn read(body: Body, max_bytes: usize, limits: BodyLimits) -> Result<Bytes, ApiError> {
     let mut stream = body.into_bytes_stream();
     let mut pace = Pace::new(limits);
     let mut first = Bytes::new();

@@ -40,7 +40,7 @@ impl TrustedProxies {
 
 /// Where a request comes from; noted by the edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Origin {
+pub(crate) struct Origin {
     address: IpAddr,
     is_https: bool,
 }

@@ -32,6 +32,13 @@ pub(crate) struct Arrival {
     pub(crate) began: Instant,
 }
 
+impl Arrival {
+    /// A call of `route` that is a part of this request.
+    pub(crate) fn within(&self, route: &'static str, began: Instant) -> Self {
+        Self { id: self.id.clone(), route: metrics::SharedString::const_str(route), began }
+    }
+}
+
 /// The id the edge gave to this request.
 pub(crate) fn request_id(request: &Request) -> String {
     request.data::<Arrival>().map(|arrival| arrival.id.clone()).unwrap_or_default()

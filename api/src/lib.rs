@@ -25,6 +25,7 @@ mod json_type;
 pub mod keys;
 mod loop_guard;
 mod management;
+mod mcp;
 mod media;
 pub mod metrics;
 mod models;
@@ -41,6 +42,7 @@ pub mod server;
 mod state;
 mod tags;
 mod videos;
+mod work;
 
 pub use app::{app, openapi_document, operation_app};
 pub use asset_fetcher::AssetFetcher;

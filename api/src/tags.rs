@@ -27,6 +27,8 @@ pub(crate) enum Tag {
     Accounts,
     /// Work on many accounts at once.
     Bulk,
+    /// Durable work: jobs, requests for pictures and videos, workers.
+    Work,
     /// What was asked, and figures over time.
     Numbers,
     /// The operator's calls, as the old gateway had them.

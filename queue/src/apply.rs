@@ -145,7 +145,7 @@ fn difference(old: &job::Model, new: &job::Model) -> job::ActiveModel {
         account_id: set(&old.account_id, &new.account_id),
         upstream_id: set(&old.upstream_id, &new.upstream_id),
         run_at: set(&old.run_at, &new.run_at),
-        deadline_at: NotSet,
+        deadline_at: set(&old.deadline_at, &new.deadline_at),
         error_code: set(&old.error_code, &new.error_code),
         error_message: set(&old.error_message, &new.error_message),
         created_at: NotSet,

@@ -86,6 +86,8 @@ pub(crate) enum Change {
     Expire { stub: Stub },
     /// Nobody wants it any more.
     Cancel { id: Uuid },
+    /// Somebody wants it again; with `resubmit`, also if its call may be paid for twice.
+    Revive { id: Uuid, resubmit: bool },
 }
 
 impl Change {
@@ -98,15 +100,16 @@ impl Change {
             | Self::End { stub, .. }
             | Self::TakeOver { stub }
             | Self::Expire { stub } => stub.id,
-            Self::Cancel { id } => *id,
+            Self::Cancel { id } | Self::Revive { id, .. } => *id,
         }
     }
 
     /// Whether the request of the job has to be looked at, after the job went from `old` to `new`.
     pub(crate) fn concerns_request(&self, old: &Model, new: &Model) -> bool {
         let ended = is_over(new.state) && !is_over(old.state);
+        let revived = matches!(self, Self::Revive { .. });
         let noted = matches!(self, Self::Note { note, .. } if note.step.is_some() || note.progress.is_some());
-        ended || noted
+        ended || noted || revived
     }
 }
 
@@ -139,6 +142,10 @@ pub(crate) fn next(row: &Model, change: &Change, now: i64) -> Option<Model> {
             over(row, State::Failed, Some(&failure), now)
         }),
         Change::Cancel { .. } => (!is_over(row.state)).then(|| over(row.clone(), State::Cancelled, None, now)),
+        Change::Revive { resubmit, .. } => {
+            let may_be = can_be_revived(row) && (*resubmit || !is_outcome_unknown(row));
+            may_be.then(|| revived(row.clone(), now))
+        }
     }
 }
 
@@ -214,6 +221,33 @@ fn over(mut row: Model, state: State, failure: Option<&Failure>, now: i64) -> Mo
     row
 }
 
+/// Whether a job came to an end at which it can be wanted again.
+pub(crate) fn can_be_revived(row: &Model) -> bool {
+    matches!(row.state, State::Failed | State::Cancelled)
+}
+
+/// Whether a paid call of the job may have counted without giving anything.
+pub(crate) fn is_outcome_unknown(row: &Model) -> bool {
+    matches!(row.step, Step::Sending | Step::Submitted)
+}
+
+/// As new, but for what is known of its results: those are fetched, and nothing is paid for again.
+fn revived(mut row: Model, now: i64) -> Model {
+    let patience = row.deadline_at.saturating_sub(row.created_at).max(0);
+    if row.step != Step::Archiving {
+        row.step = Step::Start;
+        row.progress = 0;
+    }
+    row.crashes = 0;
+    row.tries = 0;
+    row.run_at = now;
+    row.deadline_at = now.saturating_add(patience);
+    row.error_code = None;
+    row.error_message = None;
+    row.finished_at = None;
+    back_in_line(row)
+}
+
 /// What every database can store of a text that came from elsewhere.
 pub(crate) fn clean(text: &str, most: usize) -> String {
     text.chars().filter(|char| *char != '\0').take(most).collect()
@@ -227,7 +261,14 @@ pub(crate) fn settled(request: &generation::Model, jobs: &[Model], now: i64) -> 
     let count = |state| jobs.iter().filter(|job| job.state == state).count();
     let open = count(State::Queued) + count(State::Running);
     after.pending = i32::try_from(open).unwrap_or(i32::MAX);
-    if !matches!(request.state, S::Queued | S::InProgress) || jobs.is_empty() {
+    // Somebody wants one of its jobs again.
+    if matches!(request.state, S::Failed | S::Cancelled) && open > 0 && request.deleted_at.is_none() {
+        after.state = S::Queued;
+        after.error_code = None;
+        after.error_message = None;
+        after.completed_at = None;
+    }
+    if !matches!(after.state, S::Queued | S::InProgress) || jobs.is_empty() {
         return after;
     }
     let sum: i64 =

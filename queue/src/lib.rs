@@ -17,6 +17,7 @@ pub mod kinds;
 mod news;
 mod order;
 mod registry;
+mod revive;
 mod survey;
 mod suspects;
 mod sweep;
@@ -34,6 +35,7 @@ pub use jobs::{Bounds, Following, Jobs, LOOK_EVERY, QueueError, generation_is_ov
 pub use news::{Hub, News, Watching, is_over};
 pub use order::{Accepted, NewGeneration, Order, PICTURES_A_TURN, RepeatKey, Turn, job_kind};
 pub use registry::{BEAT, LEASE_MS, Registry};
+pub use revive::Revived;
 pub use survey::Survey;
 pub use sweep::Sweeper;
 pub use ticket::{NewJob, Ticket};

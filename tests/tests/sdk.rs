@@ -34,6 +34,20 @@ async fn openai_python_understands_every_answer_and_every_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_mcp_client_finds_and_calls_the_tools() {
+    let mut command = mcp().await.unwrap_or_else(|error| panic!("{error:#}"));
+    let gateways = gateways().await;
+    let ended = run(with(&mut command, &gateways), SCRIPT_LIMIT).await;
+    for (name, app) in gateways {
+        assert!(app.no_lease_within(Duration::from_secs(10)).await, "a call of the gateway '{name}' never ended");
+        app.stop().await;
+    }
+    if let Err(error) = ended {
+        panic!("{error:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn openai_node_understands_every_answer_and_every_error() {
     conforms(node()).await;
 }
@@ -42,13 +56,7 @@ async fn openai_node_understands_every_answer_and_every_error() {
 async fn conforms(script: impl Future<Output = Result<Command>>) {
     let mut command = script.await.unwrap_or_else(|error| panic!("{error:#}"));
     let gateways = gateways().await;
-    let urls: serde_json::Map<_, _> =
-        gateways.iter().map(|(name, app)| ((*name).to_owned(), app.url.clone().into())).collect();
-    command
-        .env("GATEWAYS", serde_json::Value::from(urls).to_string())
-        .env("GATEWAY_KEY", KEY)
-        .env("NO_PROXY", "127.0.0.1");
-    let ended = run(&mut command, SCRIPT_LIMIT).await;
+    let ended = run(with(&mut command, &gateways), SCRIPT_LIMIT).await;
     let uploads: u64 = gateways[0].1.sim.accounts().values().map(|account| account.uploads).sum();
     for (name, app) in gateways {
         assert!(app.no_lease_within(Duration::from_secs(10)).await, "a call of the gateway '{name}' never ended");
@@ -58,6 +66,16 @@ async fn conforms(script: impl Future<Output = Result<Command>>) {
         panic!("{error:#}");
     }
     assert_eq!(uploads, 3, "pictures of a chat, an edit and a video, each uploaded once");
+}
+
+/// Tells a script where the gateways are.
+fn with<'a>(command: &'a mut Command, gateways: &[(&'static str, TestApp)]) -> &'a mut Command {
+    let urls: serde_json::Map<_, _> =
+        gateways.iter().map(|(name, app)| ((*name).to_owned(), app.url.clone().into())).collect();
+    command
+        .env("GATEWAYS", serde_json::Value::from(urls).to_string())
+        .env("GATEWAY_KEY", KEY)
+        .env("NO_PROXY", "127.0.0.1")
 }
 
 async fn gateways() -> Vec<(&'static str, TestApp)> {
@@ -70,11 +88,21 @@ async fn gateways() -> Vec<(&'static str, TestApp)> {
     gateways
 }
 
-/// The Python script in an environment with the pinned library.
+/// The script of the OpenAI library.
 async fn python() -> Result<Command> {
+    in_python("python", "python/requirements.txt", "python/conformance.py").await
+}
+
+/// The script of the MCP client.
+async fn mcp() -> Result<Command> {
+    in_python("mcp", "python/mcp-requirements.txt", "python/mcp_conformance.py").await
+}
+
+/// A Python script in an environment with pinned libraries.
+async fn in_python(name: &str, requirements: &str, script: &str) -> Result<Command> {
     let version = version("python3", "python3 and python3-venv").await?;
-    let pins = [source("python/requirements.txt")];
-    let home = installed("python", &version, &pins, async |home: &Path| {
+    let pins = [source(requirements)];
+    let home = installed(name, &version, &pins, async |home: &Path| {
         run(Command::new("python3").args(["-m", "venv"]).arg(home), INSTALL_LIMIT).await?;
         let mut pip = Command::new(home.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);
@@ -82,7 +110,7 @@ async fn python() -> Result<Command> {
         run(&mut pip, INSTALL_LIMIT).await
     });
     let mut command = Command::new(home.await?.join("bin/python"));
-    command.arg("-B").arg(source("python/conformance.py"));
+    command.arg("-B").arg(source(script));
     Ok(command)
 }
 

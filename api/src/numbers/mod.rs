@@ -9,6 +9,8 @@ mod range;
 mod requests;
 mod series;
 
+pub(crate) use object::KeyNames;
 pub(crate) use overview::OverviewApi;
+pub(crate) use query::text;
 pub(crate) use requests::RequestsApi;
 pub(crate) use series::SeriesApi;

@@ -49,7 +49,7 @@ impl Asked {
 }
 
 /// A text that a database can look for.
-pub(super) fn text(param: &str, value: Option<String>) -> Result<Option<String>, ApiError> {
+pub(crate) fn text(param: &str, value: Option<String>) -> Result<Option<String>, ApiError> {
     let fits = |text: &String| text.chars().count() <= MAX_TEXT && !text.chars().any(char::is_control);
     if value.as_ref().is_some_and(|text| !fits(text)) {
         return Err(ApiError::invalid(param, "invalid_value", "It is up to 100 characters, none of them a control."));
