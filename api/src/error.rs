@@ -29,8 +29,10 @@ pub struct ErrorBody {
     #[oai(rename = "type")]
     pub kind: String,
     /// The request member at fault, such as `messages[0].role`.
+    #[oai(nullable)]
     pub param: Option<String>,
     /// For programs.
+    #[oai(nullable)]
     pub code: Option<String>,
 }
 

@@ -37,15 +37,19 @@ pub(crate) struct LoginApi;
 pub(crate) struct Login {
     /// The administrator's name.
     #[serde(default)]
+    #[oai(nullable)]
     pub username: Option<String>,
     /// The password.
     #[serde(default)]
+    #[oai(nullable)]
     pub password: Option<String>,
     /// A code that is good once, instead of name and password.
     #[serde(default)]
+    #[oai(nullable)]
     pub code: Option<String>,
     /// Whether the session's token is set as a cookie, out of the reach of scripts, instead of being told.
     #[serde(default)]
+    #[oai(nullable)]
     pub cookie: Option<bool>,
 }
 
@@ -56,6 +60,7 @@ pub(crate) struct LoginResult {
     /// Whether a session began.
     pub success: bool,
     /// The session's token, to be sent as `Authorization: Bearer TOKEN`; null when it was set as a cookie.
+    #[oai(nullable)]
     pub token: Option<String>,
     /// `登录成功` or `用户名或密码错误`.
     pub message: String,

@@ -28,16 +28,21 @@ pub(crate) struct MeApi;
 #[oai(read_only_all)]
 pub(crate) struct CurrentSession {
     /// The administrator's name; null for the configured admin token.
+    #[oai(nullable)]
     pub username: Option<String>,
     /// The session's id; null for the configured admin token.
+    #[oai(nullable)]
     pub id: Option<String>,
     /// Whether another password must be chosen before anything else.
     pub must_change_password: bool,
     /// What a page must send as `X-CSRF-Token` to change something; null for who sent no cookie.
+    #[oai(nullable)]
     pub csrf_token: Option<String>,
     /// When it ends at the latest, in Unix milliseconds; null for the configured admin token.
+    #[oai(nullable)]
     pub expires_at_ms: Option<i64>,
     /// Until when the password counts as just given, in Unix milliseconds; null if it does not.
+    #[oai(nullable)]
     pub confirmed_until_ms: Option<i64>,
 }
 

@@ -26,12 +26,15 @@ const MAX_NOTE: usize = 2_000;
 pub(crate) struct ChangeAccount {
     /// All labels it is to have: up to 50, of up to 100 characters.
     #[serde(default)]
+    #[oai(nullable)]
     pub tags: Option<Vec<String>>,
     /// Free text of up to 2,000 characters.
     #[serde(default)]
+    #[oai(nullable)]
     pub note: Option<String>,
     /// Whether it is switched off. Switched on again, it begins anew: what it was condemned for before is forgotten.
     #[serde(default)]
+    #[oai(nullable)]
     pub disabled: Option<bool>,
 }
 

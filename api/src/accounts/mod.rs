@@ -38,6 +38,7 @@ pub(crate) struct AccountList {
     /// Those that fit, in the order that was asked for.
     pub data: Vec<Account>,
     /// The `cursor` of the next page; null on the last.
+    #[oai(nullable)]
     pub next_cursor: Option<String>,
     /// How many accounts fit, on all pages together.
     pub total: u64,
@@ -83,6 +84,7 @@ pub(crate) struct AccountTest {
     /// `unreadable` (its credential cannot be opened with the master key at hand).
     pub outcome: &'static str,
     /// What the upstream said, when it was not what one hopes for.
+    #[oai(nullable)]
     pub detail: Option<String>,
     /// The account as it is now.
     pub account: Account,

@@ -24,8 +24,10 @@ pub(crate) struct Account {
     /// `active`, `cooling` (refused once), `expired` (refused for good) or `disabled` (switched off).
     pub status: &'static str,
     /// Why it may not be used, for people.
+    #[oai(nullable)]
     pub status_reason: Option<String>,
     /// When a cooling account may be used again, in Unix milliseconds.
+    #[oai(nullable)]
     pub status_until_ms: Option<i64>,
     /// `unused` (in service, nothing is known of its budgets yet), `active` (something left), `limited` (nothing left, or it
     /// rests) or `invalid` (refused, or switched off).
@@ -39,12 +41,16 @@ pub(crate) struct Account {
     /// Failures in a row.
     pub failed_count: i32,
     /// When it failed last, in Unix milliseconds.
+    #[oai(nullable)]
     pub last_failure_at_ms: Option<i64>,
     /// How it failed last, for people.
+    #[oai(nullable)]
     pub last_failure_reason: Option<String>,
     /// When it was used last, in Unix milliseconds.
+    #[oai(nullable)]
     pub last_used_at_ms: Option<i64>,
     /// When the upstream was last asked whether its credential works, in Unix milliseconds; null for never.
+    #[oai(nullable)]
     pub tested_at_ms: Option<i64>,
     /// When it came, in Unix milliseconds.
     pub created_at_ms: i64,
@@ -71,8 +77,10 @@ pub(crate) struct Budget {
     /// When these numbers were true, in Unix milliseconds.
     pub read_at_ms: i64,
     /// When it is full again at the latest, in Unix milliseconds; null when that is not known.
+    #[oai(nullable)]
     pub reset_at_ms: Option<i64>,
     /// Until when it rests, in Unix milliseconds.
+    #[oai(nullable)]
     pub cooling_until_ms: Option<i64>,
     /// `measured` (the upstream said so) or `estimated`.
     pub source: &'static str,

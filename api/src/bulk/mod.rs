@@ -50,8 +50,10 @@ pub(crate) struct Bulk {
     /// Unix milliseconds.
     pub created_at_ms: i64,
     /// Unix milliseconds; null while it is open.
+    #[oai(nullable)]
     pub finished_at_ms: Option<i64>,
     /// Why it failed as a whole.
+    #[oai(nullable)]
     pub error: Option<String>,
 }
 
@@ -64,6 +66,7 @@ pub(crate) struct BulkList {
     /// The works, the latest first.
     pub data: Vec<Bulk>,
     /// The `cursor` of the next page; null on the last.
+    #[oai(nullable)]
     pub next_cursor: Option<String>,
 }
 

@@ -30,12 +30,15 @@ const MAX_TAGS: (usize, usize) = (50, 100);
 pub(crate) struct AccountChoice {
     /// Ids of accounts, up to 100,000.
     #[serde(default)]
+    #[oai(nullable)]
     pub ids: Option<Vec<String>>,
     /// All accounts that fit; an empty filter fits all.
     #[serde(default)]
+    #[oai(nullable)]
     pub filter: Option<AccountFilter>,
     /// Seconds to wait before anything is done, up to 600.
     #[serde(default)]
+    #[oai(nullable)]
     pub delay_secs: Option<u32>,
 }
 
@@ -46,18 +49,23 @@ pub(crate) struct AccountChoice {
 pub(crate) struct AccountFilter {
     /// `active`, `cooling`, `expired` or `disabled`.
     #[serde(default)]
+    #[oai(nullable)]
     pub status: Option<String>,
     /// `sso` or `ssoSuper`.
     #[serde(default)]
+    #[oai(nullable)]
     pub token_type: Option<String>,
     /// `unused`, `active`, `limited` or `invalid`.
     #[serde(default)]
+    #[oai(nullable)]
     pub standing: Option<String>,
     /// A label.
     #[serde(default)]
+    #[oai(nullable)]
     pub tag: Option<String>,
     /// A text that their note, labels or last four characters contain, or an id.
     #[serde(default)]
+    #[oai(nullable)]
     pub search: Option<String>,
 }
 
@@ -67,15 +75,19 @@ pub(crate) struct AccountFilter {
 pub(crate) struct TagAccounts {
     /// Ids of accounts, up to 100,000.
     #[serde(default)]
+    #[oai(nullable)]
     pub ids: Option<Vec<String>>,
     /// All accounts that fit; an empty filter fits all.
     #[serde(default)]
+    #[oai(nullable)]
     pub filter: Option<AccountFilter>,
     /// Labels that each of them gets.
     #[serde(default)]
+    #[oai(nullable)]
     pub add: Option<Vec<String>>,
     /// Labels that each of them loses.
     #[serde(default)]
+    #[oai(nullable)]
     pub remove: Option<Vec<String>>,
 }
 
@@ -87,12 +99,15 @@ pub(crate) struct ImportAccounts {
     pub tokens: Vec<String>,
     /// `sso` or `ssoSuper`.
     #[serde(default)]
+    #[oai(nullable)]
     pub token_type: Option<String>,
     /// Labels of the new accounts.
     #[serde(default)]
+    #[oai(nullable)]
     pub tags: Option<Vec<String>>,
     /// Note of the new accounts.
     #[serde(default)]
+    #[oai(nullable)]
     pub note: Option<String>,
 }
 

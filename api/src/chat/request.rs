@@ -19,77 +19,103 @@ pub(crate) struct CreateChatCompletion {
     #[oai(validator(min_items = 1))]
     pub messages: Vec<ChatMessage>,
     /// Whether to stream the answer as server-sent events.
+    #[oai(nullable)]
     pub stream: Option<bool>,
     /// Only with `stream: true`.
+    #[oai(nullable)]
     pub stream_options: Option<StreamOptions>,
     /// Up to four sequences that end the answer; they are not part of it.
+    #[oai(nullable)]
     pub stop: Option<OneOrMany>,
     /// Number of answers.
-    #[oai(validator(minimum(value = "1")))]
+    #[oai(nullable, validator(minimum(value = "1")))]
     pub n: Option<i64>,
     /// Form the answer must have.
+    #[oai(nullable)]
     pub response_format: Option<ResponseFormatIn>,
     /// Functions the model may ask the client to call.
+    #[oai(nullable)]
     pub tools: Option<Vec<ToolIn>>,
     /// `none`, `auto`, `required`, or one function by name.
+    #[oai(nullable)]
     pub tool_choice: Option<ToolChoiceIn>,
     /// Whether several calls may come in one answer.
+    #[oai(nullable)]
     pub parallel_tool_calls: Option<bool>,
     /// Older form of `tools`.
+    #[oai(nullable)]
     pub functions: Option<Vec<FunctionIn>>,
     /// Older form of `tool_choice`.
+    #[oai(nullable)]
     pub function_call: Option<ToolChoiceIn>,
     /// Keeps web search on for this request, whatever the settings say.
+    #[oai(nullable)]
     pub web_search_options: Option<Ignored>,
     /// How reasoning is shown: `reasoning_content`, `think_tags` or `hidden`. An extension of this gateway.
+    #[oai(nullable)]
     pub reasoning_format: Option<String>,
     /// Accepted; how long a model thinks is decided by the choice of model.
+    #[oai(nullable)]
     pub reasoning_effort: Option<String>,
     /// Accepted and ignored: `low`, `medium` or `high`.
+    #[oai(nullable)]
     pub verbosity: Option<String>,
     /// Checked (0 to 2) and ignored.
-    #[oai(validator(minimum(value = "0"), maximum(value = "2")))]
+    #[oai(nullable, validator(minimum(value = "0"), maximum(value = "2")))]
     pub temperature: Option<f64>,
     /// Checked (0 to 1) and ignored.
-    #[oai(validator(minimum(value = "0"), maximum(value = "1")))]
+    #[oai(nullable, validator(minimum(value = "0"), maximum(value = "1")))]
     pub top_p: Option<f64>,
     /// Checked (-2 to 2) and ignored.
-    #[oai(validator(minimum(value = "-2"), maximum(value = "2")))]
+    #[oai(nullable, validator(minimum(value = "-2"), maximum(value = "2")))]
     pub presence_penalty: Option<f64>,
     /// Checked (-2 to 2) and ignored.
-    #[oai(validator(minimum(value = "-2"), maximum(value = "2")))]
+    #[oai(nullable, validator(minimum(value = "-2"), maximum(value = "2")))]
     pub frequency_penalty: Option<f64>,
     /// Checked (at least 1) and ignored: the upstream takes no limit.
-    #[oai(validator(minimum(value = "1")))]
+    #[oai(nullable, validator(minimum(value = "1")))]
     pub max_completion_tokens: Option<i64>,
     /// Older name of `max_completion_tokens`.
-    #[oai(validator(minimum(value = "1")))]
+    #[oai(nullable, validator(minimum(value = "1")))]
     pub max_tokens: Option<i64>,
     /// Refused when true: the upstream gives no probabilities.
+    #[oai(nullable)]
     pub logprobs: Option<bool>,
     /// Refused when above 0.
+    #[oai(nullable)]
     pub top_logprobs: Option<i64>,
     /// Refused when `audio` is among them.
+    #[oai(nullable)]
     pub modalities: Option<Vec<String>>,
     /// Refused.
+    #[oai(nullable)]
     pub audio: Option<Ignored>,
     /// Ignored.
+    #[oai(nullable)]
     pub seed: Option<Ignored>,
     /// Ignored.
+    #[oai(nullable)]
     pub logit_bias: Option<Ignored>,
     /// The end user. Names the conversation when nothing else does: it stays with one account while that can serve.
+    #[oai(nullable)]
     pub user: Option<Text>,
     /// Ignored.
+    #[oai(nullable)]
     pub safety_identifier: Option<Ignored>,
     /// Names the conversation, unless a header does (`x-session-affinity`, `x-conversation-id`, `x-session-id`).
+    #[oai(nullable)]
     pub prompt_cache_key: Option<Text>,
     /// Ignored.
+    #[oai(nullable)]
     pub metadata: Option<Ignored>,
     /// Ignored.
+    #[oai(nullable)]
     pub service_tier: Option<Ignored>,
     /// Ignored: nothing is stored.
+    #[oai(nullable)]
     pub store: Option<Ignored>,
     /// Ignored.
+    #[oai(nullable)]
     pub prediction: Option<Ignored>,
 }
 
@@ -115,6 +141,7 @@ json_type!(Text, "Text", {
 #[oai(write_only_all)]
 pub(crate) struct StreamOptions {
     /// Whether the last chunk carries the (estimated) token usage.
+    #[oai(nullable)]
     pub include_usage: Option<bool>,
 }
 
@@ -125,14 +152,19 @@ pub(crate) struct ChatMessage {
     /// `system`, `developer`, `user`, `assistant`, `tool` or `function`.
     pub role: String,
     /// Text, or a list of parts.
+    #[oai(nullable)]
     pub content: Option<Content>,
     /// Ignored, but for the older role `function`.
+    #[oai(nullable)]
     pub name: Option<String>,
     /// Calls an assistant message asked for.
+    #[oai(nullable)]
     pub tool_calls: Option<Vec<ToolCallIn>>,
     /// The call whose result a tool message carries.
+    #[oai(nullable)]
     pub tool_call_id: Option<String>,
     /// Older form of `tool_calls`.
+    #[oai(nullable)]
     pub function_call: Option<FunctionCallIn>,
 }
 
@@ -173,12 +205,16 @@ pub(crate) struct ContentPart {
     #[oai(rename = "type")]
     pub kind: String,
     /// Of a part of type `text`.
+    #[oai(nullable)]
     pub text: Option<String>,
     /// Of a part of type `image_url`.
+    #[oai(nullable)]
     pub image_url: Option<ImageUrl>,
     /// Of a part of type `file`.
+    #[oai(nullable)]
     pub file: Option<FileIn>,
     /// Of a part of type `refusal` in an assistant message.
+    #[oai(nullable)]
     pub refusal: Option<String>,
 }
 
@@ -230,10 +266,13 @@ impl<'de> Deserialize<'de> for ImageUrl {
 #[oai(write_only_all)]
 pub(crate) struct FileIn {
     /// A `data:` URL or base64.
+    #[oai(nullable)]
     pub file_data: Option<String>,
     /// Refused: files are not stored.
+    #[oai(nullable)]
     pub file_id: Option<String>,
     /// Name of the file.
+    #[oai(nullable)]
     pub filename: Option<String>,
 }
 
@@ -246,6 +285,7 @@ pub(crate) struct ResponseFormatIn {
     #[oai(rename = "type")]
     pub kind: String,
     /// With type `json_schema`.
+    #[oai(nullable)]
     pub json_schema: Option<JsonSchemaIn>,
 }
 
@@ -256,8 +296,10 @@ pub(crate) struct JsonSchemaIn {
     /// Name of the schema.
     pub name: String,
     /// The schema; without one any JSON object will do.
+    #[oai(nullable)]
     pub schema: Option<JsonText>,
     /// Whether the answer must fit exactly.
+    #[oai(nullable)]
     pub strict: Option<bool>,
 }
 
@@ -270,6 +312,7 @@ pub(crate) struct ToolIn {
     #[oai(rename = "type")]
     pub kind: String,
     /// With type `function`.
+    #[oai(nullable)]
     pub function: Option<FunctionIn>,
 }
 
@@ -280,10 +323,13 @@ pub(crate) struct FunctionIn {
     /// Letters, digits, `_`, `-` and `.`, at most 64.
     pub name: String,
     /// What it does.
+    #[oai(nullable)]
     pub description: Option<String>,
     /// JSON schema of its arguments.
+    #[oai(nullable)]
     pub parameters: Option<JsonText>,
     /// Whether arguments must fit the schema.
+    #[oai(nullable)]
     pub strict: Option<bool>,
 }
 

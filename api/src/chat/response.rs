@@ -20,10 +20,11 @@ pub(crate) struct ChatCompletion {
     /// Estimated.
     pub usage: Usage,
     /// Always null.
+    #[oai(nullable)]
     pub system_fingerprint: Option<String>,
     /// Addresses of the pages and posts the answer rests on, when the model searched.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if = "Option::is_none")]
+    #[oai(nullable, skip_serializing_if = "Option::is_none")]
     pub citations: Option<Vec<String>>,
 }
 
@@ -36,6 +37,7 @@ pub(crate) struct Choice {
     /// The answer.
     pub message: AssistantMessage,
     /// Always null.
+    #[oai(nullable)]
     pub logprobs: Option<String>,
     /// `stop`, `tool_calls`, `function_call` or `content_filter`.
     pub finish_reason: &'static str,
@@ -48,22 +50,24 @@ pub(crate) struct AssistantMessage {
     /// `assistant`
     pub role: &'static str,
     /// Null only with tool calls.
+    #[oai(nullable)]
     pub content: Option<String>,
     /// The model's reasoning, when it is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if = "Option::is_none")]
+    #[oai(nullable, skip_serializing_if = "Option::is_none")]
     pub reasoning_content: Option<String>,
     /// Always null.
+    #[oai(nullable)]
     pub refusal: Option<String>,
     /// Always empty: the upstream does not say which words rest on which source; see `citations`.
     pub annotations: Vec<String>,
     /// Functions the client is asked to call.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if = "Option::is_none")]
+    #[oai(nullable, skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<Vec<ToolCallOut>>,
     /// Older form of `tool_calls`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[oai(skip_serializing_if = "Option::is_none")]
+    #[oai(nullable, skip_serializing_if = "Option::is_none")]
     pub function_call: Option<FunctionCallOut>,
 }
 

@@ -40,8 +40,7 @@ impl IntoResponse for ChatAnswer {
 impl ApiResponse for ChatAnswer {
     // One response with two media types: two responses of one status would make the document invalid.
     fn meta() -> MetaResponses {
-        let events =
-            MetaSchema { description: Some("Events of `chat.completion.chunk` objects."), ..MetaSchema::new("string") };
+        let events = MetaSchema { description: Some("Events of `chat.completion.chunk` objects."), ..MetaSchema::ANY };
         MetaResponses {
             responses: vec![MetaResponse {
                 description: "The answer: an object, or with `stream: true` an event stream.",

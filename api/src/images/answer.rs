@@ -89,7 +89,7 @@ impl IntoResponse for ImagesAnswer {
 impl ApiResponse for ImagesAnswer {
     fn meta() -> MetaResponses {
         let description = "Events, one for each picture: `image_generation.completed` or `image_edit.completed`.";
-        let events = MetaSchema { description: Some(description), ..MetaSchema::new("string") };
+        let events = MetaSchema { description: Some(description), ..MetaSchema::ANY };
         MetaResponses {
             responses: vec![MetaResponse {
                 description: "The pictures: an object, or with `stream: true` an event stream.",

@@ -38,7 +38,7 @@ impl ApiResponse for JobEvents {
     fn meta() -> MetaResponses {
         let description = "Events `job.queued`, `job.in_progress`, and one of `job.completed`, `job.failed` and \
                            `job.cancelled` at the end; the data of each is a `Job`.";
-        let events = MetaSchema { description: Some(description), ..MetaSchema::new("string") };
+        let events = MetaSchema { description: Some(description), ..MetaSchema::ANY };
         MetaResponses {
             responses: vec![MetaResponse {
                 description: "Events.",

@@ -23,14 +23,18 @@ pub(crate) struct Job {
     /// Percent.
     pub progress: i32,
     /// The model that is used.
+    #[oai(nullable)]
     pub model: Option<String>,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds; null while nobody has begun.
+    #[oai(nullable)]
     pub started_at: Option<i64>,
     /// Unix seconds; null while it is open.
+    #[oai(nullable)]
     pub finished_at: Option<i64>,
     /// Why it gave nothing.
+    #[oai(nullable)]
     pub error: Option<WorkError>,
     /// Upstream calls made for it, in their order. Left out of the progress events of a stream.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,8 +65,10 @@ pub(crate) struct Attempt {
     /// Unix milliseconds: when it was about to leave.
     pub started_at_ms: i64,
     /// Unix milliseconds: when its outcome was known.
+    #[oai(nullable)]
     pub finished_at_ms: Option<i64>,
     /// `ok`, or why it failed; null while it runs, or for ever when its worker died.
+    #[oai(nullable)]
     pub outcome: Option<String>,
 }
 
@@ -77,6 +83,7 @@ pub(crate) struct Outcome {
     /// `pending`, `stored`, `evicted` (it is fetched again when it is asked for) or `failed`.
     pub status: &'static str,
     /// Its type, once it is stored.
+    #[oai(nullable)]
     pub content_type: Option<String>,
     /// Its size in bytes; 0 until it is stored.
     pub bytes: i64,

@@ -19,12 +19,15 @@ pub(crate) struct KeyTerms {
     pub name: String,
     /// Ids of the models it may use; null means all. Others do not exist for it.
     #[serde(default)]
+    #[oai(nullable)]
     pub models: Option<Vec<String>>,
     /// When it ends to be good, in Unix milliseconds; null means never.
     #[serde(default)]
+    #[oai(nullable)]
     pub expires_at_ms: Option<i64>,
     /// Whether it is switched off.
     #[serde(default)]
+    #[oai(nullable)]
     pub disabled: Option<bool>,
 }
 
@@ -45,8 +48,10 @@ pub(crate) struct KeyObject {
     /// What its clients' requests and jobs are filed under.
     pub owner: String,
     /// Ids of the models it may use; null means all.
+    #[oai(nullable)]
     pub models: Option<Vec<String>>,
     /// When it ends to be good, in Unix milliseconds; null means never.
+    #[oai(nullable)]
     pub expires_at_ms: Option<i64>,
     /// When it was made, in Unix milliseconds.
     pub created_at_ms: i64,

@@ -97,9 +97,11 @@ struct GrokSection {
 struct UpdateSettings {
     /// Members of the section `global`.
     #[serde(default)]
+    #[oai(nullable)]
     global_config: Option<BTreeMap<String, Value>>,
     /// Members of the section `grok`. `********` means that a secret stays as it is.
     #[serde(default)]
+    #[oai(nullable)]
     grok_config: Option<BTreeMap<String, Value>>,
 }
 

@@ -29,16 +29,19 @@ pub(crate) struct RequestRow {
     /// What the requests of its client key are filed under.
     pub owner: String,
     /// What the operator calls that key; null for the key of the settings, and for one that is no more.
+    #[oai(nullable)]
     pub key_name: Option<String>,
     /// Status of the answer.
     pub status: i32,
     /// What went wrong, also after a status of 200; `client_gone` when the client did not wait for the end.
+    #[oai(nullable)]
     pub error_code: Option<String>,
     /// Whether the answer was a stream.
     pub streamed: bool,
     /// Upstream calls made for it.
     pub attempts: i32,
     /// The account that served it last.
+    #[oai(nullable)]
     pub account_id: Option<String>,
     /// Estimated.
     pub prompt_tokens: i64,
@@ -51,6 +54,7 @@ pub(crate) struct RequestRow {
     /// Videos delivered.
     pub videos: i32,
     /// From the request to the first event, in milliseconds.
+    #[oai(nullable)]
     pub first_ms: Option<i64>,
     /// From the request to the end of the answer, in milliseconds.
     pub total_ms: i64,

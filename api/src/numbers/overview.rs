@@ -70,16 +70,22 @@ pub(crate) struct Totals {
     /// Videos made.
     pub videos: i64,
     /// From the request to the end of the answer.
+    #[oai(nullable)]
     pub latency_p50_ms: Option<i64>,
     /// From the request to the end of the answer.
+    #[oai(nullable)]
     pub latency_p95_ms: Option<i64>,
     /// From the request to the end of the answer.
+    #[oai(nullable)]
     pub latency_p99_ms: Option<i64>,
     /// From the request to the first event.
+    #[oai(nullable)]
     pub first_p50_ms: Option<i64>,
     /// From the request to the first event.
+    #[oai(nullable)]
     pub first_p95_ms: Option<i64>,
     /// From the request to the first event.
+    #[oai(nullable)]
     pub first_p99_ms: Option<i64>,
 }
 
@@ -90,6 +96,7 @@ pub(crate) struct Top {
     /// The model's id, or what the key's requests are filed under.
     pub id: String,
     /// What the operator calls the key; null for models, for the key of the settings, and for one that is no more.
+    #[oai(nullable)]
     pub name: Option<String>,
     /// Requests answered.
     pub requests: i64,

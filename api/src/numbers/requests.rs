@@ -33,6 +33,7 @@ pub(crate) struct RequestList {
     pub data: Vec<RequestRow>,
     /// The `cursor` of the next page; null when there is nothing more. A page may be empty and yet have more behind it:
     /// 20,000 requests are looked at for each.
+    #[oai(nullable)]
     pub next_cursor: Option<String>,
 }
 

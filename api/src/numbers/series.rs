@@ -62,16 +62,22 @@ pub(crate) struct Point {
     /// Videos made.
     pub videos: i64,
     /// From the request to the end of the answer.
+    #[oai(nullable)]
     pub latency_p50_ms: Option<i64>,
     /// From the request to the end of the answer.
+    #[oai(nullable)]
     pub latency_p95_ms: Option<i64>,
     /// From the request to the end of the answer.
+    #[oai(nullable)]
     pub latency_p99_ms: Option<i64>,
     /// From the request to the first event.
+    #[oai(nullable)]
     pub first_p50_ms: Option<i64>,
     /// From the request to the first event.
+    #[oai(nullable)]
     pub first_p95_ms: Option<i64>,
     /// From the request to the first event.
+    #[oai(nullable)]
     pub first_p99_ms: Option<i64>,
 }
 

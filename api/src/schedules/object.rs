@@ -30,14 +30,19 @@ pub(crate) struct Schedule {
     /// Whether it is stopped until it is resumed.
     pub paused: bool,
     /// Unix milliseconds; null when it is off or paused.
+    #[oai(nullable)]
     pub next_at_ms: Option<i64>,
     /// Unix milliseconds: when it last became due or was run; null for never.
+    #[oai(nullable)]
     pub last_at_ms: Option<i64>,
     /// The job of that time.
+    #[oai(nullable)]
     pub last_job_id: Option<String>,
     /// `queued`, `running`, `completed`, `failed` or `cancelled`; null when the job is no longer on record.
+    #[oai(nullable)]
     pub last_status: Option<&'static str>,
     /// Why that job failed.
+    #[oai(nullable)]
     pub last_error: Option<String>,
 }
 

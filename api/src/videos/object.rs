@@ -29,8 +29,10 @@ pub(crate) struct Video {
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds; null while it is not completed.
+    #[oai(nullable)]
     pub completed_at: Option<i64>,
     /// Unix seconds: it may be gone then. Null while it is not completed.
+    #[oai(nullable)]
     pub expires_at: Option<i64>,
     /// What was asked for.
     pub prompt: String,
@@ -39,8 +41,10 @@ pub(crate) struct Video {
     /// The length that was asked for or else the usual one; the upstream decides.
     pub seconds: String,
     /// Always null.
+    #[oai(nullable)]
     pub remixed_from_video_id: Option<String>,
     /// Why it failed.
+    #[oai(nullable)]
     pub error: Option<VideoError>,
 }
 
@@ -63,8 +67,10 @@ pub(crate) struct VideoList {
     /// The videos.
     pub data: Vec<Video>,
     /// Id of the first one.
+    #[oai(nullable)]
     pub first_id: Option<String>,
     /// Id of the last one, to ask for what comes `after`.
+    #[oai(nullable)]
     pub last_id: Option<String>,
     /// Whether there are more.
     pub has_more: bool,

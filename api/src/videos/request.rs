@@ -27,12 +27,16 @@ pub(crate) struct CreateVideo {
     #[oai(validator(min_length = 1, max_length = 32000))]
     pub prompt: String,
     /// Id of a model of `/v1/models` that makes videos; without it the one of the settings.
+    #[oai(nullable)]
     pub model: Option<String>,
     /// `4`. The upstream decides about the length: others are refused, or ignored with the setting `video.lenient`.
+    #[oai(nullable)]
     pub seconds: Option<Seconds>,
     /// `720x1280`. The upstream decides about the size: others are refused, or ignored with the setting `video.lenient`.
+    #[oai(nullable)]
     pub size: Option<String>,
     /// A picture to begin with.
+    #[oai(nullable)]
     pub input_reference: Option<PictureIn>,
 }
 

@@ -32,6 +32,7 @@ pub(crate) struct GenerationList {
     /// The requests; those that their clients deleted are none of them.
     pub data: Vec<Generation>,
     /// The `cursor` of the next page; null on the last.
+    #[oai(nullable)]
     pub next_cursor: Option<String>,
 }
 

@@ -36,6 +36,7 @@ pub(crate) struct OwnJobList {
     /// The jobs.
     pub data: Vec<OwnJob>,
     /// The `cursor` of the next page; null on the last.
+    #[oai(nullable)]
     pub next_cursor: Option<String>,
 }
 
@@ -72,6 +73,7 @@ pub(crate) struct Queue {
 pub(crate) struct RetryJob {
     /// Whether a call that may have been paid for may be made once more.
     #[serde(default)]
+    #[oai(nullable)]
     pub resubmit: Option<bool>,
 }
 

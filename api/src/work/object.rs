@@ -35,14 +35,19 @@ pub(crate) struct OwnJob {
     /// What the requests of the client key that asked for it are filed under; empty for the gateway itself.
     pub owner: String,
     /// What the operator calls that key.
+    #[oai(nullable)]
     pub key_name: Option<String>,
     /// The request for pictures or a video that it belongs to, by its public id.
+    #[oai(nullable)]
     pub generation_id: Option<String>,
     /// The account of its latest upstream call.
+    #[oai(nullable)]
     pub account_id: Option<String>,
     /// What the upstream calls it.
+    #[oai(nullable)]
     pub upstream_id: Option<String>,
     /// The worker process that has it.
+    #[oai(nullable)]
     pub worker_id: Option<String>,
     /// Not before this time, in Unix milliseconds.
     pub run_at_ms: i64,
@@ -51,14 +56,18 @@ pub(crate) struct OwnJob {
     /// When it was accepted, in Unix milliseconds.
     pub created_at_ms: i64,
     /// When a worker first took it, in Unix milliseconds.
+    #[oai(nullable)]
     pub started_at_ms: Option<i64>,
     /// When it came to its end, in Unix milliseconds.
+    #[oai(nullable)]
     pub finished_at_ms: Option<i64>,
     /// Why it failed.
+    #[oai(nullable)]
     pub error: Option<WorkFault>,
     /// What it was told.
     pub args: JobArgs,
     /// How far work on many accounts is.
+    #[oai(nullable)]
     pub bulk: Option<BulkProgress>,
 }
 
@@ -120,8 +129,10 @@ pub(crate) struct JobAttempt {
     /// When it was about to leave, in Unix milliseconds.
     pub started_at_ms: i64,
     /// When its outcome was known, in Unix milliseconds.
+    #[oai(nullable)]
     pub finished_at_ms: Option<i64>,
     /// `ok`, or why it failed; null while it runs, or for ever when its worker died.
+    #[oai(nullable)]
     pub outcome: Option<String>,
 }
 
@@ -140,6 +151,7 @@ pub(crate) struct Generation {
     /// What the requests of its client key are filed under.
     pub owner: String,
     /// What the operator calls that key.
+    #[oai(nullable)]
     pub key_name: Option<String>,
     /// What to draw or film.
     pub prompt: String,
@@ -148,10 +160,12 @@ pub(crate) struct Generation {
     /// Percent.
     pub progress: i32,
     /// Why there is no result.
+    #[oai(nullable)]
     pub error: Option<WorkFault>,
     /// When it was accepted, in Unix milliseconds.
     pub created_at_ms: i64,
     /// When it came to its end, in Unix milliseconds.
+    #[oai(nullable)]
     pub completed_at_ms: Option<i64>,
     /// What there is of its results.
     pub results: Vec<GenerationResult>,
@@ -166,6 +180,7 @@ pub(crate) struct GenerationResult {
     /// Its path on this gateway.
     pub path: String,
     /// Its type, once it is stored.
+    #[oai(nullable)]
     pub content_type: Option<String>,
     /// Its size in bytes; 0 until it is stored.
     pub bytes: i64,
