@@ -21,6 +21,7 @@ pub mod job_attempt;
 pub mod keeper;
 pub mod login_limit;
 pub mod meta;
+pub mod queue_control;
 pub mod request_log;
 pub mod schedule;
 pub mod setting;

@@ -22,6 +22,8 @@ pub struct Model {
     pub beat_at: i64,
     /// Whether it takes nothing more.
     pub draining: bool,
+    /// Its release; `None` of one that does not say so.
+    pub version: Option<String>,
 }
 
 /// What a row is linked with: nothing that the database enforces.

@@ -22,6 +22,7 @@ mod m20261123_000026_create_audit;
 mod m20261123_000027_create_client_key;
 mod m20261123_000031_tally_account;
 mod m20261201_000041_sort_account;
+mod m20261201_000045_create_queue_control;
 mod m20261201_000049_create_usage_span;
 mod migrator;
 

@@ -30,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(crate::m20261123_000027_create_client_key::Migration),
             Box::new(crate::m20261123_000031_tally_account::Migration),
             Box::new(crate::m20261201_000041_sort_account::Migration),
+            Box::new(crate::m20261201_000045_create_queue_control::Migration),
             Box::new(crate::m20261201_000049_create_usage_span::Migration),
         ]
     }

@@ -18,9 +18,9 @@ use apalis_core::layers::Identity;
 use futures_util::task::AtomicWaker;
 use grok2api_entity::job::Kind;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::hands::{Hand, Hands};
 use crate::ticket::Ticket;
 use crate::transport::{Taken, Transport, TransportError};
 
@@ -37,7 +37,7 @@ const MOST: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) ticket: Ticket,
-    _hand: OwnedSemaphorePermit,
+    _hand: Hand,
 }
 
 /// Where tickets lie between feeder and worker.
@@ -51,7 +51,7 @@ struct Shelf {
 pub(crate) struct Feeder {
     transport: Arc<dyn Transport>,
     kind: Kind,
-    hands: Arc<Semaphore>,
+    hands: Hands,
     shelf: Arc<Shelf>,
 }
 
@@ -61,16 +61,15 @@ pub(crate) struct Deliveries {
     shelf: Arc<Shelf>,
 }
 
-/// Deliveries of a kind for a worker with so many hands, and who feeds them.
-pub(crate) fn deliveries(transport: Arc<dyn Transport>, kind: Kind, hands: usize) -> (Feeder, Deliveries) {
+/// Deliveries of a kind for a worker with these hands, and who feeds them.
+pub(crate) fn deliveries(transport: Arc<dyn Transport>, kind: Kind, hands: Hands) -> (Feeder, Deliveries) {
     let shelf = Arc::<Shelf>::default();
-    let hands = Arc::new(Semaphore::new(hands));
     (Feeder { transport, kind, hands, shelf: Arc::clone(&shelf) }, Deliveries { kind, shelf })
 }
 
 impl Feeder {
     /// Feeds until `draining` is cancelled; what nobody has begun then is given back.
-    pub(crate) async fn run(self, draining: CancellationToken) {
+    pub(crate) async fn run(mut self, draining: CancellationToken) {
         let bell = self.transport.wake(self.kind);
         let mut failures = 0_u32;
         while let Some(hands) = self.free_hands(&draining).await {
@@ -102,15 +101,13 @@ impl Feeder {
         }
     }
 
-    /// Waits until somebody is free, and answers who is; `None` when draining.
-    async fn free_hands(&self, draining: &CancellationToken) -> Option<Vec<OwnedSemaphorePermit>> {
-        let first = tokio::select! {
+    /// Waits until somebody is free and may begin something, and answers who is; `None` when draining.
+    async fn free_hands(&mut self, draining: &CancellationToken) -> Option<Vec<Hand>> {
+        tokio::select! {
             biased;
             () = draining.cancelled() => None,
-            hand = Arc::clone(&self.hands).acquire_owned() => hand.ok(),
-        };
-        let more = std::iter::from_fn(|| Arc::clone(&self.hands).try_acquire_owned().ok());
-        Some(std::iter::once(first?).chain(more).take(MOST).collect())
+            hands = self.hands.free(MOST) => Some(hands),
+        }
     }
 }
 
@@ -125,7 +122,7 @@ fn pause(found: &Result<Taken, TransportError>, asked: usize, failures: u32) -> 
 }
 
 impl Shelf {
-    fn put(&self, tickets: Vec<Ticket>, hands: Vec<OwnedSemaphorePermit>) {
+    fn put(&self, tickets: Vec<Ticket>, hands: Vec<Hand>) {
         let deliveries = tickets.into_iter().zip(hands);
         self.ready.lock().extend(deliveries.map(|(ticket, hand)| Delivery { ticket, _hand: hand }));
         self.reader.wake();
@@ -179,11 +176,12 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use async_trait::async_trait;
-    use tokio::sync::Notify;
+    use tokio::sync::{Notify, Semaphore};
     use tokio::time::Instant;
     use uuid::Uuid;
 
     use super::*;
+    use crate::control::{Rule, Rules};
     use crate::news::{Hub, News};
 
     /// A list in memory. A look takes what is there when it begins, and answers when it may pass.
@@ -251,16 +249,17 @@ mod tests {
 
     struct Fed {
         shelf: Arc<Shelf>,
-        hands: Arc<Semaphore>,
+        rules: Rules,
         draining: CancellationToken,
         feeding: tokio::task::JoinHandle<()>,
     }
 
     fn start(list: &Arc<List>, hands: usize) -> Fed {
         let draining = CancellationToken::new();
+        let rules = Rules::default();
+        let hands = Hands::new(hands, rules.of(Kind::CacheMedia));
         let (feeder, Deliveries { shelf, .. }) = deliveries(Arc::<List>::clone(list), Kind::CacheMedia, hands);
-        let hands = Arc::clone(&feeder.hands);
-        Fed { shelf, hands, draining: draining.clone(), feeding: tokio::spawn(feeder.run(draining)) }
+        Fed { shelf, rules, draining: draining.clone(), feeding: tokio::spawn(feeder.run(draining)) }
     }
 
     /// In time that moves only when nothing else can be done.
@@ -310,8 +309,8 @@ mod tests {
         while fed.shelf.ready.lock().is_empty() {
             tokio::task::yield_now().await;
         }
-        // The hand is free again before its ticket is gone: a second look is on its way.
-        fed.hands.add_permits(1);
+        // There is one hand more, and a second look is on its way.
+        fed.rules.set_one(Kind::CacheMedia, Rule { paused: false, concurrency: Some(2) });
         list.push(&[on_its_way]).await.unwrap();
         list.begun.notified().await;
         fed.draining.cancel();
@@ -319,6 +318,25 @@ mod tests {
         fed.feeding.await.unwrap();
         assert_eq!(*list.tickets.lock(), [on_the_shelf, on_its_way]);
         assert!(fed.shelf.ready.lock().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_looks_for_work_that_is_paused_and_all_of_it_comes_when_it_goes_on() {
+        let list = List::new(10_000);
+        let fed = start(&list, 2);
+        list.begun.notified().await;
+        fed.rules.set_one(Kind::CacheMedia, Rule { paused: true, concurrency: None });
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let looks = list.looks.load(Ordering::SeqCst);
+        list.push(&[ticket(), ticket(), ticket()]).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert_eq!((list.looks.load(Ordering::SeqCst), list.tickets.lock().len()), (looks, 3));
+        let resumed = Instant::now();
+        fed.rules.set_one(Kind::CacheMedia, Rule { paused: false, concurrency: Some(3) });
+        while fed.shelf.ready.lock().len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(resumed.elapsed(), Duration::ZERO);
     }
 
     #[test]

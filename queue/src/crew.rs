@@ -19,7 +19,9 @@ use uuid::Uuid;
 use crate::backend::{Delivery, deliveries};
 use crate::change::{End, Failure};
 use crate::claim::{Claimed, Lost};
+use crate::control::{LOOK_EVERY, MOST_AT_ONCE};
 use crate::failpoint;
+use crate::hands::Hands;
 use crate::jobs::{Jobs, QueueError};
 use crate::registry::{BEAT, Registry};
 use crate::suspects::{Entry, Suspects};
@@ -58,7 +60,7 @@ pub trait Handler: Send + Sync + 'static {
 pub struct Lane {
     /// The kind.
     pub kind: Kind,
-    /// Jobs at once in this process.
+    /// Jobs at once in this process, unless the operator says otherwise.
     pub concurrency: usize,
     /// Does the work.
     pub handler: Arc<dyn Handler>,
@@ -98,6 +100,10 @@ impl Crew {
     /// The database does not answer.
     pub async fn start(jobs: Jobs, lanes: Vec<Lane>, options: CrewOptions) -> Result<Self, QueueError> {
         let kinds: Vec<Kind> = lanes.iter().map(|lane| lane.kind).collect();
+        if !kinds.is_empty() {
+            // Before anything is begun: what was paused stays so.
+            jobs.inner.rules.look(jobs.db()).await?;
+        }
         let registry = Registry::enter(jobs.db().clone(), jobs.hub().clone(), &kinds, options.alone).await?;
         let crew = Self {
             jobs,
@@ -108,6 +114,9 @@ impl Crew {
             keepers: TaskTracker::new(),
         };
         crew.keep(options);
+        if !lanes.is_empty() {
+            crew.keep_to_rules();
+        }
         let suspects = Suspects::default();
         for lane in lanes {
             let hand = Hand {
@@ -162,6 +171,17 @@ impl Crew {
                 // Also those who had no jobs.
                 heard("burying", registry.bury_the_dead().await);
                 rest(TIDY_EVERY).await;
+            }
+        });
+    }
+
+    /// Hears what the operator says about the kinds.
+    fn keep_to_rules(&self) {
+        let jobs = self.jobs.clone();
+        self.keeper(async move {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                heard("hearing about queues", jobs.inner.rules.look(jobs.db()).await);
             }
         });
     }
@@ -249,12 +269,15 @@ async fn supervise(lane: Lane, hand: Hand) {
 
 /// One apalis worker, with who feeds it.
 fn run_worker(lane: &Lane, hand: Hand) -> impl Future<Output = Result<(), WorkerError>> + Send + use<> {
-    let (draining, concurrency) = (hand.draining.clone(), lane.concurrency.max(1));
-    let (feeder, deliveries) = deliveries(Arc::clone(hand.jobs.transport()), lane.kind, concurrency);
+    let draining = hand.draining.clone();
+    let hands = Hands::new(lane.concurrency.max(1), hand.jobs.inner.rules.of(lane.kind));
+    // No more is delivered than there are hands, whose number may change.
+    let most = usize::from(MOST_AT_ONCE).max(lane.concurrency);
+    let (feeder, deliveries) = deliveries(Arc::clone(hand.jobs.transport()), lane.kind, hands);
     let worker = WorkerBuilder::new(format!("{}-{}", lane.kind.as_str(), Uuid::now_v7().simple()))
         .backend(deliveries)
         .data(hand)
-        .concurrency(concurrency)
+        .concurrency(most)
         .parallelize(tokio::spawn)
         .build(work);
     let (mut feeding, drained) = (Box::pin(feeder.run(draining.clone())), draining.clone());

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::change::Change;
+use crate::control::Rules;
 use crate::news::{Hub, News, Watching, is_over};
 use crate::survey::Surveyed;
 use crate::ticket::{NewJob, Ticket, insertable};
@@ -74,6 +75,7 @@ pub(crate) struct Inner {
     bounds: Mutex<Bounds>,
     counted: Mutex<HashMap<(Kind, String), Counted>>,
     pub(crate) surveyed: Surveyed,
+    pub(crate) rules: Rules,
 }
 
 /// Waiting jobs of a kind, and of one owner if one is named, as they were counted, and how many were made here since.
@@ -87,7 +89,8 @@ impl Jobs {
     pub fn new(db: DatabaseConnection, transport: Arc<dyn Transport>, hub: Hub) -> Self {
         let writer = Writer::start(&db);
         let (bounds, counted, surveyed) = (Mutex::default(), Mutex::default(), Surveyed::default());
-        Self { inner: Arc::new(Inner { db, writer, transport, hub, bounds, counted, surveyed }) }
+        let rules = Rules::default();
+        Self { inner: Arc::new(Inner { db, writer, transport, hub, bounds, counted, surveyed, rules }) }
     }
 
     /// How many jobs may wait, from now on.

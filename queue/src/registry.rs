@@ -179,6 +179,7 @@ impl Registry {
             started_at: Set(0),
             beat_at: Set(0),
             draining: Set(false),
+            version: Set(Some(env!("CARGO_PKG_VERSION").to_owned())),
         };
         let tx = begin_write_first(&self.db).await?;
         Entity::insert(row).exec_without_returning(&*tx).await?;

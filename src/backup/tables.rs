@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail, ensure};
 use grok2api_entity::{
     account, account_budget, admin, asset, audit, bulk, bulk_item, client_key, gauge_minute, generation, idempotency,
-    job, job_attempt, meta, request_log, schedule, setting, tick, usage_day, usage_hour, usage_span,
+    job, job_attempt, meta, queue_control, request_log, schedule, setting, tick, usage_day, usage_hour, usage_span,
 };
 use sea_orm::DatabaseTransaction;
 use serde_json::Value as Json;
@@ -37,7 +37,8 @@ macro_rules! each_table {
             bulk_item,
             admin,
             audit,
-            client_key
+            client_key,
+            queue_control
         )
     };
 }

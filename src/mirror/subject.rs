@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use anyhow::{Context, Result};
-use grok2api_entity::{account, admin, client_key, meta, schedule, setting};
+use grok2api_entity::{account, admin, client_key, meta, queue_control, schedule, setting};
 use grok2api_migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ActiveModelBehavior, ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
@@ -36,11 +36,20 @@ pub(super) enum Subject {
     Admin,
     /// Keys of clients, by their hashes.
     ClientKey,
+    /// What is said about the work of each kind.
+    QueueControl,
 }
 
 /// All of them; their places are their numbers in scripts.
-pub(super) const ALL: [Subject; 6] =
-    [Subject::Account, Subject::Setting, Subject::Schedule, Subject::Meta, Subject::Admin, Subject::ClientKey];
+pub(super) const ALL: [Subject; 7] = [
+    Subject::Account,
+    Subject::Setting,
+    Subject::Schedule,
+    Subject::Meta,
+    Subject::Admin,
+    Subject::ClientKey,
+    Subject::QueueControl,
+];
 
 /// A row as it is to be in the mirror; nothing if it is to go.
 #[derive(Debug)]
@@ -60,6 +69,7 @@ impl Subject {
             Self::Meta => "meta",
             Self::Admin => "admin",
             Self::ClientKey => "client_key",
+            Self::QueueControl => "queue_control",
         }
     }
 
@@ -73,13 +83,14 @@ impl Subject {
             Self::Account | Self::ClientKey => format!("lower(hex({row}.id))"),
             Self::Setting | Self::Meta => format!("{row}.key"),
             Self::Schedule | Self::Admin => format!("{row}.name"),
+            Self::QueueControl => format!("{row}.kind"),
         }
     }
 
     /// What is noted: events, which row of them, and when.
     pub(super) fn triggers(self) -> [(&'static str, &'static str, &'static str); 3] {
         match self {
-            Self::Account | Self::Setting | Self::Admin | Self::ClientKey => {
+            Self::Account | Self::Setting | Self::Admin | Self::ClientKey | Self::QueueControl => {
                 [("INSERT", "NEW", ""), ("UPDATE", "NEW", ""), ("DELETE", "OLD", "")]
             }
             // Schedulers touch their rows every two seconds.
@@ -133,6 +144,7 @@ impl Subject {
             }
             Self::Admin => named::<admin::Entity>(db, admin::Entity::find(), admin_name).await,
             Self::ClientKey => named::<client_key::Entity>(db, client_key::Entity::find(), key_name).await,
+            Self::QueueControl => named::<queue_control::Entity>(db, queue_control::Entity::find(), control_name).await,
         }
     }
 
@@ -154,7 +166,7 @@ impl Subject {
                 let these = schedule::Entity::find().filter(schedule::Column::Name.is_in(names));
                 named::<schedule::Entity>(db, these, schedule_name).await
             }
-            Self::Meta | Self::Admin | Self::ClientKey => self.few(db).await,
+            Self::Meta | Self::Admin | Self::ClientKey | Self::QueueControl => self.few(db).await,
         }
     }
 
@@ -167,6 +179,7 @@ impl Subject {
             Self::Meta => restore::<meta::Entity>(self, tx, remote).await,
             Self::Admin => restore::<admin::Entity>(self, tx, remote).await,
             Self::ClientKey => restore::<client_key::Entity>(self, tx, remote).await,
+            Self::QueueControl => restore::<queue_control::Entity>(self, tx, remote).await,
         };
         restored.with_context(|| format!("the {} rows of the mirror cannot be read back", self.name()))
     }
@@ -218,6 +231,10 @@ fn meta_name(row: &meta::Model) -> String {
 
 fn key_name(row: &client_key::Model) -> String {
     row.id.simple().to_string()
+}
+
+fn control_name(row: &queue_control::Model) -> String {
+    row.kind.clone()
 }
 
 fn admin_name(row: &admin::Model) -> String {

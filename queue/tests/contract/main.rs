@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 mod backlog;
+mod control;
 mod faults;
 mod machine;
 mod model;

@@ -5,9 +5,10 @@ use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use grok2api_entity::audit::Note as Asked;
 use grok2api_entity::job::{self, Kind, State, Step};
 use grok2api_entity::worker;
-use grok2api_queue::{Claimed, End, Lost, NewJob, Note};
+use grok2api_queue::{Claimed, End, Lost, NewJob, Note, Wish};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -177,6 +178,49 @@ async fn f4_the_jobs_of_a_killed_worker_go_on_elsewhere() {
     resumed.sort_unstable();
     eprintln!("done after its worker was killed: median {:?}, most {:?}", resumed[resumed.len() / 2], resumed.last());
     workers.into_iter().for_each(Worker::end);
+    ground.end().await;
+}
+
+#[tokio::test]
+async fn f4_the_job_of_a_worker_killed_during_a_pause_waits_for_its_end() {
+    let ground = Ground::new(Base::Postgres).await;
+    let party = ground.party(Road::Redis).await;
+    let (killed, heir) = (Worker::enter(&ground).await, Worker::enter(&ground).await);
+    let mut ids = vec![party.put(vec![doing("hang once")]).await[0].id];
+    let first = ids[0];
+    wait_for("it to be submitted", async || party.row(first).await.step == Step::Submitted).await;
+    let note = || Asked {
+        actor: "test".to_owned(),
+        ip: String::new(),
+        action: "queue.pause",
+        target: String::new(),
+        detail: serde_json::json!({}),
+    };
+    party.jobs.wish(KIND, Wish::Pause, &note()).await.unwrap();
+    // Until both have heard it, some may be begun; of what comes later, none is.
+    let mut seen = 0;
+    wait_for("the pause to be heard", async || {
+        ids.extend(party.put(vec![doing("nothing")]).await.iter().map(|ticket| ticket.id));
+        let queued = party.count(State::Queued).await;
+        let more = queued > seen;
+        seen = queued;
+        more && queued >= 30
+    })
+    .await;
+    let pid = holder(&ground, &party.row(first).await).await.unwrap();
+    let (killed, heir) = if killed.pid() == pid { (killed, heir) } else { (heir, killed) };
+    killed.kill();
+    wait_for("it to be free", async || is(&party, first, State::Queued).await).await;
+    let waiting = party.count(State::Queued).await;
+    ids.extend(party.put(vec![doing("nothing")]).await.iter().map(|ticket| ticket.id));
+    let last = *ids.last().unwrap();
+    assert_eq!((party.count(State::Queued).await, party.count(State::Running).await), (waiting + 1, 0));
+    party.jobs.wish(KIND, Wish::Resume, &note()).await.unwrap();
+    for id in ids {
+        wait_for("all to be done", async || is(&party, id, State::Completed).await).await;
+    }
+    assert_eq!((party.row(first).await.crashes, party.row(last).await.epoch), (1, 2));
+    heir.end();
     ground.end().await;
 }
 

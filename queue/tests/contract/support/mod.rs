@@ -294,6 +294,7 @@ pub(crate) async fn worker_row(db: &DatabaseConnection, beat_at: i64) -> Uuid {
         started_at: sea_orm::Set(beat_at),
         beat_at: sea_orm::Set(beat_at),
         draining: sea_orm::Set(false),
+        version: sea_orm::Set(None),
     };
     let id = *row.id.as_ref();
     worker::Entity::insert(row).exec_without_returning(db).await.unwrap();
