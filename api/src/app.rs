@@ -12,6 +12,7 @@ use crate::access::{AuditApi, LoginApi, MeApi, SessionsApi};
 use crate::accounts::AccountsApi;
 use crate::bulk::BulkApi;
 use crate::chat::ChatApi;
+use crate::console::with_console;
 use crate::docs_page::docs_page;
 use crate::edge::Edge;
 use crate::images::ImagesApi;
@@ -61,7 +62,7 @@ pub fn app(state: AppState) -> BoxEndpoint<'static, Response> {
     let routes = Arc::new(Routes::from_spec(&String::from_utf8_lossy(&spec)));
     let document = make_sync(move |_| json_text(spec.clone()));
     let clients = Route::new().nest("/", self::service()).data(state.clone()).map_to_response().boxed();
-    let paths = Route::new()
+    let paths = with_console(Route::new())
         .at("/mcp", McpEndpoint::new(state.clone(), clients))
         .at("/openapi.json", poem::get(document))
         .at("/docs", poem::get(docs_page))

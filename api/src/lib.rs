@@ -10,6 +10,7 @@ mod browser;
 mod bulk;
 mod chat;
 mod client_address;
+mod console;
 mod docs_page;
 mod edge;
 mod error;

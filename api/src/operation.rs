@@ -34,6 +34,17 @@ pub(crate) struct Welcome {
     pub documentation: String,
 }
 
+/// Who asks `/`.
+#[derive(ApiResponse)]
+pub(crate) enum WelcomeAnswer {
+    /// A program: it is told what lives here.
+    #[oai(status = 200)]
+    Greeting(Json<Welcome>),
+    /// A browser, which accepts `text/html`: the console is at another address.
+    #[oai(status = 307)]
+    Console(#[oai(header = "Location")] String),
+}
+
 /// `/health`, as the gateway's old clients know it.
 #[derive(Debug, Default, Object)]
 #[oai(read_only_all)]
@@ -91,14 +102,18 @@ pub enum ReadinessAnswer {
 
 #[OpenApi(tag = "Tag::Operation")]
 impl OperationApi {
-    /// Say what lives here.
+    /// Say what lives here; a browser is sent to the console.
     #[oai(path = "/", method = "get", operation_id = "welcome")]
-    async fn welcome(&self) -> Json<Welcome> {
-        Json(Welcome {
+    async fn welcome(&self, state: Data<&AppState>, request: &Request) -> WelcomeAnswer {
+        let wanted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if state.serves && wanted.contains("text/html") {
+            return WelcomeAnswer::Console("/login".to_owned());
+        }
+        WelcomeAnswer::Greeting(Json(Welcome {
             service: "Grok2API".to_owned(),
             openai_base_url: "/v1".to_owned(),
             documentation: "/docs".to_owned(),
-        })
+        }))
     }
 
     /// Say that something lives here: some clients look before they speak.
