@@ -1,19 +1,21 @@
-import { locale, t } from "../i18n";
+import { lang, locale, t } from "../i18n";
+
+const numbers = () => (lang() === "zh" ? "zh-CN" : "en-US");
 
 export const number = (value: number | null | undefined) =>
-	value == null ? "–" : new Intl.NumberFormat(locale()).format(value);
+	value == null ? "–" : new Intl.NumberFormat(numbers()).format(value);
 
 export const compact = (value: number | null | undefined) =>
 	value == null
 		? "–"
 		: value < 10_000
-			? new Intl.NumberFormat(locale(), { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value)
-			: new Intl.NumberFormat(locale(), { notation: "compact", maximumFractionDigits: 1 }).format(value);
+			? new Intl.NumberFormat(numbers(), { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value)
+			: new Intl.NumberFormat(numbers(), { notation: "compact", maximumFractionDigits: 1 }).format(value);
 
 export const percent = (value: number | null | undefined) =>
 	value == null
 		? "–"
-		: new Intl.NumberFormat(locale(), { style: "percent", maximumFractionDigits: value < 0.1 ? 2 : 1 }).format(value);
+		: new Intl.NumberFormat(numbers(), { style: "percent", maximumFractionDigits: value < 0.1 ? 2 : 1 }).format(value);
 
 export function duration(ms: number | null | undefined): string {
 	if (ms == null) return "–";

@@ -58,19 +58,19 @@ export function AccountsPage() {
 		{
 			key: "status",
 			title: t("accounts.status"),
-			width: "7.5rem",
+			width: "6.75rem",
 			cell: (row) => <Status value={row.status === "active" ? row.standing : row.status} />,
 		},
 		{
 			key: "quota",
 			title: t("accounts.quota"),
-			width: "minmax(11rem,1.2fr)",
+			width: "minmax(10rem,1.2fr)",
 			cell: (row) => <Quota budgets={row.budgets} now={now} />,
 		},
 		{
 			key: "tags",
 			title: t("accounts.tags"),
-			width: "minmax(7rem,1fr)",
+			width: "minmax(6rem,1fr)",
 			cell: (row) => (
 				<span className="flex gap-1 overflow-hidden">
 					{row.token_type === "ssoSuper" && <Badge tone="accent">Super</Badge>}
@@ -83,7 +83,7 @@ export function AccountsPage() {
 		{
 			key: "uses",
 			title: t("accounts.uses"),
-			width: "5.5rem",
+			width: "4.5rem",
 			right: true,
 			sort: "use_count",
 			cell: (row) => number(row.use_count),
@@ -91,7 +91,7 @@ export function AccountsPage() {
 		{
 			key: "failed",
 			title: t("accounts.failed"),
-			width: "5rem",
+			width: "4.5rem",
 			right: true,
 			sort: "failed_count",
 			cell: (row) => (
@@ -101,7 +101,7 @@ export function AccountsPage() {
 		{
 			key: "used",
 			title: t("accounts.lastUsed"),
-			width: "7.5rem",
+			width: "6.75rem",
 			right: true,
 			sort: "last_used",
 			cell: (row) => <span className="text-muted">{relative(row.last_used_at_ms, now)}</span>,
@@ -109,7 +109,7 @@ export function AccountsPage() {
 		{
 			key: "tested",
 			title: t("accounts.tested"),
-			width: "7.5rem",
+			width: "6.75rem",
 			right: true,
 			sort: "tested",
 			cell: (row) => <span className="text-muted">{relative(row.tested_at_ms, now)}</span>,
@@ -206,7 +206,7 @@ export function AccountsPage() {
 						setAllMatching(false);
 					}}
 					onOpen={(row) => go({ open: row.id })}
-					minWidth={1040}
+					minWidth={960}
 					rowHeight={48}
 					empty={
 						isFiltered ? (

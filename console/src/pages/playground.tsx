@@ -90,10 +90,10 @@ export function PlaygroundPage() {
 				{mode === "chat" && <Chat {...shared} />}
 				{mode === "image" && <Picture {...shared} />}
 				{mode === "video" && <Video {...shared} />}
-				<section className="grid gap-2" aria-label={t("play.raw")}>
+				<div className="grid gap-2">
 					<h2 className="font-semibold">{t("play.raw")}</h2>
 					<Code text={raw.length > 0 ? raw.join("\n") : t("play.rawEmpty")} label={t("play.raw")} />
-				</section>
+				</div>
 			</div>
 			{asCode && made && (
 				<Dialog wide title={t("play.code")} onClose={() => setAsCode(false)}>

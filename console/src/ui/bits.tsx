@@ -62,13 +62,18 @@ export function Status({ value }: { value: string | null | undefined }) {
 	return (
 		<span className="inline-flex items-center gap-1.5 whitespace-nowrap">
 			<Dot tone={toneOf(value)} />
-			{word(value)}
+			<span className="inline-block first-letter:uppercase">{word(value)}</span>
 		</span>
 	);
 }
 
 export function Dot({ tone, pulse }: { tone: Tone; pulse?: boolean }) {
-	return <span aria-hidden className={`size-2 shrink-0 rounded-full ${solid[tone]} ${pulse ? "animate-pulse" : ""}`} />;
+	return (
+		<span
+			aria-hidden
+			className={`inline-block size-2 shrink-0 rounded-full ${solid[tone]} ${pulse ? "animate-pulse" : ""}`}
+		/>
+	);
 }
 
 export function Progress({ value, label, tone = "accent" }: { value: number; label: string; tone?: Tone }) {

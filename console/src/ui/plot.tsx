@@ -48,6 +48,7 @@ export function Plot({ title, points, lines, format }: Props) {
 				axes: [
 					{
 						...axis,
+						size: 26,
 						values: (_self, ticks) => {
 							const days = (ticks.at(-1) ?? 0) - (ticks[0] ?? 0) > 2 * 86400;
 							return ticks.map((secs) =>

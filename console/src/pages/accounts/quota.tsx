@@ -18,7 +18,7 @@ export function QuotaLine({ budget, now }: { budget: Budget; now: number }) {
 	const back = isCooling(budget, now) ? budget.cooling_until_ms : budget.reset_at_ms;
 	const tone = part <= 0 ? "bad" : part < 20 ? "warn" : isCooling(budget, now) ? "info" : "ok";
 	return (
-		<span className="grid gap-1">
+		<span className="grid grid-cols-[minmax(0,1fr)] gap-1">
 			<span className="flex justify-between gap-2 text-2xs text-muted">
 				<span className="truncate">
 					{budget.budget} <span className="text-ink">{budget.remaining == null ? "?" : number(budget.remaining)}</span>
