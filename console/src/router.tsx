@@ -12,6 +12,7 @@ import { sessionQuery } from "./lib/session";
 import { LoginPage } from "./pages/login";
 import { NotFound, RouteError } from "./shell/fallbacks";
 import { Layout } from "./shell/layout";
+import { isOffered } from "./shell/nav";
 import { Loading } from "./ui/states";
 
 const root = createRootRouteWithContext<{ client: QueryClient }>()({ component: Outlet, notFoundComponent: NotFound });
@@ -43,6 +44,7 @@ const manage = createRoute({
 	component: Layout,
 	errorComponent: RouteError,
 	beforeLoad: async ({ context, location }) => {
+		if (!isOffered(location.pathname)) throw redirect({ to: "/manage" });
 		try {
 			await context.client.ensureQueryData(sessionQuery);
 		} catch (error) {

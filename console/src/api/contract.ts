@@ -1,53 +1,5 @@
 // Shapes that the committed OpenAPI document does not describe yet. To be deleted with it.
 export type List<T> = { object: string; data: T[]; next_cursor?: string | null; total?: number };
-export type Budget = {
-	budget: string;
-	unit: string;
-	remaining: number | null;
-	total: number | null;
-	window_secs: number | null;
-	read_at_ms: number | null;
-	reset_at_ms: number | null;
-	cooling_until_ms: number | null;
-	source: string;
-};
-export type Account = {
-	id: string;
-	handle: string;
-	hint: string;
-	token_type: string;
-	status: string;
-	status_reason?: string | null;
-	status_until_ms?: number | null;
-	standing: string;
-	tags: string[];
-	note: string;
-	use_count: number;
-	failed_count: number;
-	last_failure_at_ms?: number | null;
-	last_failure_reason?: string | null;
-	last_used_at_ms?: number | null;
-	tested_at_ms?: number | null;
-	created_at_ms: number;
-	in_flight: number;
-	budgets: Budget[];
-};
-export type AccountSummary = {
-	total: number;
-	by_status: Record<string, number>;
-	by_standing: Record<string, number>;
-	by_token_type: Record<string, number>;
-	tags: { tag: string; count: number }[];
-	capacity: {
-		model: string;
-		remaining_requests: number;
-		total_requests: number;
-		next_reset_at_ms?: number | null;
-		usable_accounts: number;
-	}[];
-	in_flight: number;
-	waiting: number;
-};
 export type HistoryEntry = {
 	at_ms: number;
 	kind: string;
@@ -56,15 +8,6 @@ export type HistoryEntry = {
 	latency_ms?: number | null;
 	detail?: string | null;
 };
-export type AccountTest = { id: string; outcome: string; detail?: string | null; account: Account };
-export type AccountFilter = {
-	status?: string;
-	standing?: string;
-	token_type?: string;
-	tag?: string;
-	search?: string;
-};
-export type AccountChoice = { ids?: string[]; filter?: AccountFilter };
 export type ImportPreview = {
 	format: string;
 	total: number;
@@ -171,79 +114,6 @@ export type Worker = {
 	running: number;
 	version: string;
 };
-export type RequestRow = {
-	id: string;
-	at_ms: number;
-	request_id: string;
-	endpoint: string;
-	model?: string | null;
-	owner?: string | null;
-	key_name?: string | null;
-	status: number;
-	error_code?: string | null;
-	streamed: boolean;
-	attempts: number;
-	account_id?: string | null;
-	prompt_tokens?: number | null;
-	completion_tokens?: number | null;
-	reasoning_tokens?: number | null;
-	images?: number | null;
-	videos?: number | null;
-	first_ms?: number | null;
-	total_ms?: number | null;
-	waterfall?: {
-		wait_ms?: number | null;
-		tries: {
-			account_id?: string | null;
-			began_ms: number;
-			headers_ms?: number | null;
-			first_ms?: number | null;
-			ended_ms?: number | null;
-			outcome?: string | null;
-		}[];
-		first_ms?: number | null;
-		total_ms?: number | null;
-	} | null;
-};
-export type SeriesPoint = { at_ms: number } & Record<string, number | null>;
-export type Series = {
-	range: string;
-	step_secs: number;
-	from_ms: number;
-	to_ms: number;
-	points: SeriesPoint[];
-	gauges: SeriesPoint[];
-};
-export type Figures = {
-	requests: number;
-	errors: number;
-	error_rate: number;
-	latency_p50_ms?: number | null;
-	latency_p95_ms?: number | null;
-	first_p50_ms?: number | null;
-	first_p95_ms?: number | null;
-	prompt_tokens: number;
-	completion_tokens: number;
-	images: number;
-	videos: number;
-	requests_per_min: number;
-};
-export type Top = {
-	name?: string;
-	owner?: string;
-	code?: string;
-	requests?: number;
-	errors?: number;
-	tokens?: number;
-	count?: number;
-};
-export type StatsOverview = Figures & {
-	previous: Figures;
-	top_models: Top[];
-	top_keys: Top[];
-	top_errors: Top[];
-	top_endpoints: Top[];
-};
 export type KeyLimits = {
 	requests_per_minute?: number | null;
 	tokens_per_minute?: number | null;
@@ -259,4 +129,26 @@ export type KeyUsage = {
 	budget_used: number;
 	budget_left?: number | null;
 	last_used_at_ms?: number | null;
+};
+/** The timings of a request, where they are kept. */
+export type Waterfall = {
+	wait_ms?: number | null;
+	tries: {
+		account_id?: string | null;
+		began_ms: number;
+		headers_ms?: number | null;
+		first_ms?: number | null;
+		ended_ms?: number | null;
+		outcome?: string | null;
+	}[];
+	first_ms?: number | null;
+	total_ms?: number | null;
+};
+/** What the pool has left of each model, where it is told. */
+export type Capacity = {
+	model: string;
+	remaining_requests: number;
+	total_requests: number;
+	next_reset_at_ms?: number | null;
+	usable_accounts: number;
 };

@@ -1,5 +1,5 @@
 // The server's types by the names that the pages use.
-import type { KeyLimits, KeyUsage } from "./contract";
+import type { Capacity, KeyLimits, KeyUsage, Waterfall } from "./contract";
 import type { components } from "./schema";
 
 export type * from "./contract";
@@ -17,3 +17,18 @@ export type KeyTerms = Schemas["KeyTerms"] & KeyLimits;
 export type NewKey = { key: string; terms: KeyObject };
 export type SessionObject = Schemas["SessionObject"];
 export type Readiness = Schemas["Readiness"];
+export type Budget = Schemas["Budget"];
+export type Account = Schemas["Account"];
+export type AccountSummary = Schemas["AccountSummary"] & {
+	capacity?: Capacity[];
+	waiting?: number;
+	tags?: { tag: string; count: number }[];
+};
+export type AccountTest = Schemas["AccountTest"];
+export type AccountFilter = Schemas["AccountFilter"];
+export type AccountChoice = Schemas["AccountChoice"];
+export type RequestRow = Schemas["RequestRow"] & { waterfall?: Waterfall | null };
+export type Series = Schemas["Series"];
+export type StatsOverview = Schemas["Overview"];
+export type Totals = Schemas["Totals"];
+export type SeedSettings = Schemas["SeedSettings"];

@@ -26,13 +26,21 @@ export function useRested<T>(value: T, wait = 250): T {
 type Query = Record<string, string | number | undefined>;
 
 /** A list that is read page by page; `name` is what live events refresh it by. */
-export function useCursorList<T>(name: string, path: string, query: Query, limit = 100, enabled = true) {
+export function useCursorList<T>(
+	name: string,
+	path: string,
+	query: Query,
+	limit = 100,
+	enabled = true,
+	refetchInterval?: number,
+) {
 	const result = useInfiniteQuery({
 		queryKey: [name, path, query, limit],
 		queryFn: ({ pageParam }) => api.get<List<T>>(path, { ...query, limit, cursor: pageParam }),
 		initialPageParam: undefined as string | undefined,
 		getNextPageParam: (page) => page.next_cursor ?? undefined,
 		enabled,
+		refetchInterval: refetchInterval ?? false,
 	});
 	const rows = result.data?.pages.flatMap((page) => page.data) ?? [];
 	return { ...result, rows, total: result.data?.pages[0]?.total };

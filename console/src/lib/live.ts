@@ -1,6 +1,7 @@
 // The one event stream of the console. It rests while nobody looks, and goes on where it stopped.
 import type { QueryClient } from "@tanstack/react-query";
 import { useEffect, useSyncExternalStore } from "react";
+import { has } from "../api/has";
 import type { RequestRow } from "../api/types";
 
 export type LiveStats = {
@@ -121,7 +122,8 @@ function connect(client: QueryClient): () => void {
 	};
 }
 
-export const useLiveConnection = (client: QueryClient) => useEffect(() => connect(client), [client]);
+export const useLiveConnection = (client: QueryClient) =>
+	useEffect(() => (has("GET /api/events") ? connect(client) : undefined), [client]);
 
 const subscribe = (listener: () => void) => {
 	listeners.add(listener);

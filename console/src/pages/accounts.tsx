@@ -1,16 +1,16 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { Download, MoreHorizontal, Upload, UsersRound } from "lucide-react";
+import { Download, Upload, UsersRound } from "lucide-react";
 import { useState } from "react";
 import { api } from "../api/client";
-import type { Account, AccountSummary } from "../api/types";
+import { has } from "../api/has";
+import type { Account } from "../api/types";
 import { t, word } from "../i18n";
 import { number, relative } from "../lib/format";
 import { useCursorList, useNow } from "../lib/hooks";
 import { Badge, Status } from "../ui/bits";
 import { Button } from "../ui/button";
 import { Filters } from "../ui/filters";
-import { Menu } from "../ui/menu";
 import { Page } from "../ui/page";
 import { Empty, ErrorBox } from "../ui/states";
 import { type Column, RowTable } from "../ui/table";
@@ -33,10 +33,10 @@ export function AccountsPage() {
 	const now = useNow(1000);
 	const { open, import: importing, sort = "created", order = "desc", ...filter } = search;
 	const list = useCursorList<Account>("accounts", "/api/accounts", { ...filter, sort, order }, 200);
-	const summary = useQuery({
-		queryKey: ["accounts", "summary"],
-		queryFn: () => api.get<AccountSummary>("/api/accounts/summary"),
-		staleTime: 10_000,
+	const labels = useQuery({
+		queryKey: ["accounts", "labels"],
+		queryFn: () => api.get<{ data: string[] }>("/api/tokens/tags/all").then((answer) => answer.data),
+		staleTime: 60_000,
 	});
 	const go = (change: Partial<typeof search>) =>
 		void navigate({ search: (now) => ({ ...now, ...change }), replace: true });
@@ -103,7 +103,6 @@ export function AccountsPage() {
 			title: t("accounts.lastUsed"),
 			width: "6.75rem",
 			right: true,
-			sort: "last_used",
 			cell: (row) => <span className="text-muted">{relative(row.last_used_at_ms, now)}</span>,
 		},
 		{
@@ -111,7 +110,6 @@ export function AccountsPage() {
 			title: t("accounts.tested"),
 			width: "6.75rem",
 			right: true,
-			sort: "tested",
 			cell: (row) => <span className="text-muted">{relative(row.tested_at_ms, now)}</span>,
 		},
 	];
@@ -129,16 +127,11 @@ export function AccountsPage() {
 					<Button kind="primary" icon={<Upload size={15} aria-hidden />} onClick={() => go({ import: "1" })}>
 						{t("accounts.import")}
 					</Button>
-					<Menu
-						trigger={
-							<Button aria-label={t("ui.more")}>
-								<MoreHorizontal size={16} aria-hidden />
-							</Button>
-						}
-						items={[
-							{ label: t("accounts.export"), icon: <Download size={15} aria-hidden />, act: () => setExporting(true) },
-						]}
-					/>
+					{has("POST /api/accounts/export") && (
+						<Button icon={<Download size={15} aria-hidden />} onClick={() => setExporting(true)}>
+							{t("accounts.export")}
+						</Button>
+					)}
 				</>
 			}
 		>
@@ -159,10 +152,7 @@ export function AccountsPage() {
 					{
 						name: "tag",
 						label: t("accounts.tag"),
-						options: (summary.data?.tags ?? []).map(({ tag, count }) => ({
-							value: tag,
-							label: `${tag} (${number(count)})`,
-						})),
+						options: (labels.data ?? []).slice(0, 200).map((tag) => ({ value: tag, label: tag })),
 					},
 				]}
 				value={filter}

@@ -3,6 +3,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import { KeyRound, Plus } from "lucide-react";
 import { useState } from "react";
 import { api } from "../api/client";
+import { has } from "../api/has";
 import type { KeyObject, List, NewKey } from "../api/types";
 import { t, word } from "../i18n";
 import { compact, number, relative } from "../lib/format";
@@ -15,6 +16,8 @@ import { KeyDrawer } from "./keys/drawer";
 import { Reveal } from "./keys/reveal";
 
 const route = getRouteApi("/manage/keys");
+
+const limited = ["rate", "tokens", "running", "budget", "used"];
 
 export function KeysPage() {
 	const { open } = route.useSearch();
@@ -66,6 +69,19 @@ export function KeysPage() {
 			cell: (row) => `${number(row.usage?.running ?? 0)} / ${row.max_concurrent ? number(row.max_concurrent) : "∞"}`,
 		},
 		{
+			key: "models",
+			title: t("keys.models"),
+			width: "minmax(8rem,1fr)",
+			cell: (row) => <span className="text-muted">{row.models?.join(", ") || t("keys.allModels")}</span>,
+		},
+		{
+			key: "expires",
+			title: t("keys.expires"),
+			width: "9rem",
+			right: true,
+			cell: (row) => (row.expires_at_ms ? relative(row.expires_at_ms) : t("keys.never")),
+		},
+		{
 			key: "budget",
 			title: t("keys.budget"),
 			width: "minmax(9rem,1fr)",
@@ -94,6 +110,9 @@ export function KeysPage() {
 			cell: (row) => relative(row.usage?.last_used_at_ms),
 		},
 	];
+	const shownColumns = has("KeyTerms.requests_per_minute")
+		? columns
+		: columns.filter((column) => !limited.includes(column.key));
 	return (
 		<Page
 			title={t("nav.keys")}
@@ -109,7 +128,7 @@ export function KeysPage() {
 			) : (
 				<RowTable
 					label={t("nav.keys")}
-					columns={columns}
+					columns={shownColumns}
 					rows={rows}
 					id={(row) => row.id}
 					loading={keys.isPending}

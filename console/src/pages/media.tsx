@@ -2,9 +2,10 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Trash2 } from "lucide-react";
 import { useState } from "react";
 import { api } from "../api/client";
-import type { CacheSize, SettingList } from "../api/types";
+import type { CacheSize } from "../api/types";
 import { t, word } from "../i18n";
 import { bytes } from "../lib/format";
+import { readSettings } from "../lib/settings";
 import { Card, Progress } from "../ui/bits";
 import { Button } from "../ui/button";
 import { Confirm } from "../ui/dialog";
@@ -22,7 +23,7 @@ export function MediaPage() {
 		queryFn: () => api.get<{ data: CacheSize }>("/api/cache/size").then((answer) => answer.data),
 		refetchInterval: 30_000,
 	});
-	const settings = useQuery({ queryKey: ["settings"], queryFn: () => api.get<SettingList>("/api/settings/list") });
+	const settings = useQuery({ queryKey: ["settings"], queryFn: readSettings });
 	const limit = (name: string) => {
 		const value = settings.data?.data.find((setting) => setting.key.endsWith(name))?.value;
 		return typeof value === "number" ? value * 1_000_000 : null;

@@ -3,7 +3,8 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { Rocket } from "lucide-react";
 import type { ReactNode } from "react";
 import { api } from "../api/client";
-import type { AccountSummary, Series, StatsOverview, System, Top } from "../api/types";
+import { has } from "../api/has";
+import type { AccountSummary, Series, StatsOverview, System, Totals } from "../api/types";
 import { t, word } from "../i18n";
 import { compact, duration, number, percent, shortClock, span } from "../lib/format";
 import { useNow } from "../lib/hooks";
@@ -44,7 +45,7 @@ export function OverviewPage() {
 	return (
 		<Page
 			title={t("nav.overview")}
-			about={<LiveLine />}
+			about={<LiveLine figures={figures.data} summary={summary.data} />}
 			actions={
 				<Segments
 					label={t("overview.range")}
@@ -83,37 +84,45 @@ export function OverviewPage() {
 			) : (
 				<Plots series={series.data} />
 			)}
-			<div className="grid gap-4 xl:grid-cols-2">
-				<Capacity summary={summary.data} error={summary.error} />
+			<div className={`grid gap-4 ${has("AccountSummary.capacity") ? "xl:grid-cols-2" : ""}`}>
+				{has("AccountSummary.capacity") && <PoolCapacity summary={summary.data} error={summary.error} />}
 				<Standing summary={summary.data} />
 			</div>
-			<div className="grid gap-4 md:grid-cols-2 xl:grid-cols-4">
+			<div className="grid gap-4 md:grid-cols-3">
 				<TopList title={t("overview.topModels")} rows={figures.data?.top_models} param="model" />
 				<TopList title={t("overview.topKeys")} rows={figures.data?.top_keys} param="owner" />
-				<TopList title={t("overview.topEndpoints")} rows={figures.data?.top_endpoints} param="endpoint" />
-				<TopList title={t("overview.topErrors")} rows={figures.data?.top_errors} />
+				<TopList
+					title={t("overview.topErrors")}
+					rows={figures.data?.top_errors.map(({ code, count }) => ({ id: code, name: code, requests: count }))}
+				/>
 			</div>
 		</Page>
 	);
 }
 
-function LiveLine() {
+function LiveLine({ figures, summary }: { figures?: StatsOverview; summary?: AccountSummary }) {
 	const { stats, connected } = useLive();
-	if (!connected || !stats) return t("health.notLive");
+	if (!figures) return t("ui.loading");
+	const perMinute = connected && stats ? stats.requests_per_min : figures.requests_last_minute;
 	return (
 		<span className="inline-flex flex-wrap items-center gap-x-4">
 			<span className="inline-flex items-center gap-1.5">
-				<Dot tone="ok" pulse /> {t("overview.perMinute", { n: number(stats.requests_per_min) })}
+				<Dot tone="ok" pulse /> {t("overview.perMinute", { n: number(perMinute) })}
 			</span>
-			<span>{t("overview.inFlight", { n: number(stats.in_flight) })}</span>
-			<span>{t("overview.queued", { n: number(stats.queues?.queued ?? 0) })}</span>
+			<span>{t("overview.inFlight", { n: number(stats?.in_flight ?? summary?.in_flight ?? 0) })}</span>
+			{stats && <span>{t("overview.queued", { n: number(stats.queues?.queued ?? 0) })}</span>}
 		</span>
 	);
 }
 
 function Banner() {
 	const { data } = useQuery(readyQuery);
-	const system = useQuery({ queryKey: ["system"], queryFn: () => api.get<System>("/api/system"), staleTime: 30_000 });
+	const system = useQuery({
+		queryKey: ["system"],
+		queryFn: () => api.get<System>("/api/system"),
+		staleTime: 30_000,
+		enabled: has("GET /api/system"),
+	});
 	const now = useNow(30_000);
 	const wrong = (data?.checks ?? []).filter((check) => check.status !== "ok");
 	const facts = system.data;
@@ -184,42 +193,41 @@ function Change({ now, before, less }: { now: number; before?: number; less?: bo
 	);
 }
 
+const errorRate = ({ requests, errors }: Totals) => (requests > 0 ? errors / requests : 0);
+
 function Tiles({ figures, summary }: { figures?: StatsOverview; summary?: AccountSummary }) {
 	const wait = <Skeleton className="h-7 w-20" />;
-	const usable = summary ? (summary.by_standing.active ?? 0) + (summary.by_standing.unused ?? 0) : 0;
+	const { now, previous } = figures ?? {};
 	return (
 		<div className="grid grid-cols-2 gap-px overflow-hidden rounded-lg border bg-line shadow-card lg:grid-cols-3 2xl:grid-cols-6">
 			<Tile
 				title={t("overview.requests")}
-				value={figures ? compact(figures.requests) : wait}
-				more={figures && <Change now={figures.requests} before={figures.previous?.requests} />}
+				value={now ? compact(now.requests) : wait}
+				more={now && <Change now={now.requests} before={previous?.requests} />}
 			/>
 			<Tile
 				title={t("overview.errorRate")}
-				value={figures ? percent(figures.error_rate) : wait}
-				more={figures && <Change now={figures.error_rate} before={figures.previous?.error_rate} less />}
+				value={now ? percent(errorRate(now)) : wait}
+				more={now && previous && <Change now={errorRate(now)} before={errorRate(previous)} less />}
 			/>
 			<Tile
 				title={t("overview.firstToken")}
-				value={figures ? duration(figures.first_p50_ms) : wait}
-				more={figures && t("overview.p95", { time: duration(figures.first_p95_ms) })}
+				value={now ? duration(now.first_p50_ms) : wait}
+				more={now && t("overview.p95", { time: duration(now.first_p95_ms) })}
 			/>
 			<Tile
 				title={t("overview.tokens")}
-				value={figures ? compact(figures.prompt_tokens + figures.completion_tokens) : wait}
-				more={
-					figures &&
-					t("overview.tokensInOut", { in: compact(figures.prompt_tokens), out: compact(figures.completion_tokens) })
-				}
+				value={now ? compact(now.prompt_tokens + now.completion_tokens) : wait}
+				more={now && t("overview.tokensInOut", { in: compact(now.prompt_tokens), out: compact(now.completion_tokens) })}
 			/>
 			<Tile
 				title={t("overview.made")}
-				value={figures ? compact(figures.images + figures.videos) : wait}
-				more={figures && t("overview.madeParts", { images: number(figures.images), videos: number(figures.videos) })}
+				value={now ? compact(now.images + now.videos) : wait}
+				more={now && t("overview.madeParts", { images: number(now.images), videos: number(now.videos) })}
 			/>
 			<Tile
 				title={t("overview.usable")}
-				value={summary ? compact(usable) : wait}
+				value={summary ? compact(summary.active + summary.unused) : wait}
 				more={summary && t("overview.ofAll", { n: compact(summary.total) })}
 			/>
 		</div>
@@ -277,7 +285,7 @@ function Plots({ series }: { series?: Series }) {
 					{ key: "accounts_active", title: word("active"), colour: "--ok" },
 					{ key: "accounts_cooling", title: word("cooling"), colour: "--info" },
 					{ key: "accounts_limited", title: word("limited"), colour: "--warn" },
-					{ key: "in_flight", title: t("overview.inFlightShort"), colour: "--accent", dash: true },
+					{ key: "running", title: word("running"), colour: "--accent", dash: true },
 					{ key: "queued", title: word("queued"), colour: "--muted", dash: true },
 				]}
 			/>
@@ -285,15 +293,15 @@ function Plots({ series }: { series?: Series }) {
 	);
 }
 
-function Capacity({ summary, error }: { summary?: AccountSummary; error: unknown }) {
+function PoolCapacity({ summary, error }: { summary?: AccountSummary; error: unknown }) {
 	const now = useNow(1000);
 	return (
 		<Card title={t("overview.capacity")}>
 			{error ? <ErrorBox error={error} /> : null}
 			{!summary && !error && <Loading />}
-			{summary?.capacity.length === 0 && <p className="text-muted">{t("overview.noCapacity")}</p>}
+			{summary && !summary.capacity?.length && <p className="text-muted">{t("overview.noCapacity")}</p>}
 			<ul className="grid gap-3.5">
-				{summary?.capacity.map((row) => (
+				{summary?.capacity?.map((row) => (
 					<li key={row.model} className="grid gap-1.5">
 						<div className="flex flex-wrap items-baseline justify-between gap-x-4">
 							<span className="font-medium">{row.model}</span>
@@ -329,7 +337,11 @@ function Capacity({ summary, error }: { summary?: AccountSummary; error: unknown
 
 function Standing({ summary }: { summary?: AccountSummary }) {
 	const { stats } = useLive();
-	const counts = summary ? Object.entries(summary.by_status) : [];
+	const counts = summary
+		? (["active", "unused", "limited", "cooling", "expired", "disabled"] as const).map(
+				(name) => [name, summary[name]] as const,
+			)
+		: [];
 	const total = summary?.total ?? 0;
 	return (
 		<Card
@@ -347,7 +359,9 @@ function Standing({ summary }: { summary?: AccountSummary }) {
 						<div className="flex justify-between gap-4">
 							<Link
 								to="/manage/accounts"
-								search={{ status }}
+								search={
+									["active", "unused", "limited"].includes(status) ? { status: "active", standing: status } : { status }
+								}
 								className="inline-flex items-center gap-2 font-medium hover:underline"
 							>
 								<Dot tone={toneOf(status)} />
@@ -373,37 +387,34 @@ function Standing({ summary }: { summary?: AccountSummary }) {
 	);
 }
 
-function TopList({ title, rows, param }: { title: string; rows?: Top[]; param?: "model" | "owner" | "endpoint" }) {
-	const most = Math.max(1, ...(rows ?? []).map((row) => row.requests ?? row.count ?? 0));
+type Row = { id: string; name?: string; requests: number };
+
+function TopList({ title, rows, param }: { title: string; rows?: readonly Row[]; param?: "model" | "owner" }) {
+	const most = Math.max(1, ...(rows ?? []).map((row) => row.requests));
 	return (
 		<Card title={title}>
 			{!rows && <Loading />}
 			{rows?.length === 0 && <p className="text-muted">{t("overview.nothingYet")}</p>}
 			<ol className="grid gap-2.5">
-				{rows?.map((row) => {
-					const name = row.name ?? row.code ?? row.owner ?? "–";
-					const count = row.requests ?? row.count ?? 0;
-					const value = param === "owner" ? (row.owner ?? name) : name;
-					return (
-						<li key={`${row.owner ?? ""}${name}`} className="grid gap-1">
-							<div className="flex justify-between gap-3">
-								{param ? (
-									<Link to="/manage/requests" search={{ [param]: value }} className="min-w-0 truncate hover:underline">
-										{name}
-									</Link>
-								) : (
-									<span className="min-w-0 truncate font-mono text-xs leading-5">{name}</span>
-								)}
-								<span className="shrink-0 font-medium">{compact(count)}</span>
-							</div>
-							<div
-								aria-hidden
-								className="h-1 rounded-full bg-accent/60"
-								style={{ width: `${(count / most) * 100}%` }}
-							/>
-						</li>
-					);
-				})}
+				{rows?.map((row) => (
+					<li key={row.id} className="grid gap-1">
+						<div className="flex justify-between gap-3">
+							{param ? (
+								<Link to="/manage/requests" search={{ [param]: row.id }} className="min-w-0 truncate hover:underline">
+									{row.name ?? row.id}
+								</Link>
+							) : (
+								<span className="min-w-0 truncate font-mono text-xs leading-5">{row.name ?? row.id}</span>
+							)}
+							<span className="shrink-0 font-medium">{compact(row.requests)}</span>
+						</div>
+						<div
+							aria-hidden
+							className="h-1 rounded-full bg-accent/60"
+							style={{ width: `${(row.requests / most) * 100}%` }}
+						/>
+					</li>
+				))}
 			</ol>
 		</Card>
 	);

@@ -23,10 +23,10 @@ export function ProfilePage() {
 			.finally(() => client.invalidateQueries({ queryKey: ["sessions"] }));
 	return (
 		<Page title={t("nav.profile")}>
-			<div className="grid items-start gap-4 lg:grid-cols-2">
-				<div className="grid gap-4">
+			<div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-2">
+				<div className="grid grid-cols-1 gap-4">
 					<Card title={t("profile.look")}>
-						<div className="grid gap-4">
+						<div className="grid grid-cols-1 gap-4">
 							<Segments
 								label={t("palette.theme")}
 								value={theme}
@@ -58,7 +58,7 @@ export function ProfilePage() {
 				>
 					{sessions.isPending && <Loading />}
 					{sessions.error ? <ErrorBox error={sessions.error} /> : null}
-					<ul className="grid divide-y">
+					<ul className="grid grid-cols-1 divide-y">
 						{sessions.data?.data.map((one) => (
 							<li key={one.id} className="flex items-center justify-between gap-4 py-2.5">
 								<div className="min-w-0">

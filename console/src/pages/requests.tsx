@@ -3,6 +3,7 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { Activity, Download } from "lucide-react";
 import { useState } from "react";
 import { api, withQuery } from "../api/client";
+import { has } from "../api/has";
 import type { RequestRow } from "../api/types";
 import { t, word } from "../i18n";
 import { clock, compact, dateTime, duration, number } from "../lib/format";
@@ -18,6 +19,8 @@ import { Empty, ErrorBox, Loading } from "../ui/states";
 import { type Column, RowTable } from "../ui/table";
 
 const route = getRouteApi("/manage/requests");
+/** Where the gateway does not tell of requests by itself, it is asked every other second. */
+const isPushed = has("GET /api/events");
 const toneOfStatus = (status: number) => (status < 400 ? "ok" : status < 500 ? "warn" : "bad");
 
 const columns = (): Column<RequestRow>[] => [
@@ -80,9 +83,16 @@ export function RequestsPage() {
 	const isTail = view === "tail";
 	const go = (change: Partial<typeof search>) =>
 		void navigate({ search: (now) => ({ ...now, ...change }), replace: true });
-	const list = useCursorList<RequestRow>("requests", "/api/requests", filter, 100, !isTail);
-	const live = useLive();
 	const [frozen, setFrozen] = useState<RequestRow[] | null>(null);
+	const list = useCursorList<RequestRow>(
+		"requests",
+		"/api/requests",
+		filter,
+		100,
+		!isTail || !isPushed,
+		isTail && !frozen ? 2000 : undefined,
+	);
+	const live = useLive();
 	const matches = (row: RequestRow) =>
 		(!filter.model || row.model === filter.model) &&
 		(!filter.owner || row.owner === filter.owner) &&
@@ -90,7 +100,7 @@ export function RequestsPage() {
 		(!filter.status || String(row.status) === filter.status || `${Math.floor(row.status / 100)}xx` === filter.status) &&
 		(filter.outcome !== "ok" || row.status < 400) &&
 		(filter.outcome !== "error" || row.status >= 400);
-	const rows = isTail ? (frozen ?? live.tail).filter(matches) : list.rows;
+	const rows = isTail && (isPushed || frozen) ? (frozen ?? live.tail).filter(matches) : list.rows;
 	const download = (format: string) => {
 		window.location.assign(withQuery("/api/requests/export", { ...filter, format }));
 	};
@@ -110,7 +120,7 @@ export function RequestsPage() {
 						onChange={(view) => go({ view })}
 					/>
 					{isTail && (
-						<Button onClick={() => setFrozen(frozen ? null : live.tail)}>
+						<Button onClick={() => setFrozen(frozen ? null : isPushed ? live.tail : list.rows)}>
 							{t(frozen ? "requests.resume" : "requests.freeze")}
 						</Button>
 					)}
@@ -149,7 +159,7 @@ export function RequestsPage() {
 			{isTail && live.dropped > 0 && (
 				<p className="text-sm text-muted">{t("requests.dropped", { n: number(live.dropped) })}</p>
 			)}
-			{list.error && !isTail ? (
+			{list.error && !(isTail && isPushed) ? (
 				<ErrorBox error={list.error} retry={() => void list.refetch()} />
 			) : (
 				<RowTable
@@ -238,7 +248,7 @@ function RequestDrawer({ id, onClose }: { id: string; onClose: () => void }) {
 								: []),
 						]}
 					/>
-					<Waterfall row={row} />
+					{has("RequestRow.waterfall") && <Waterfall row={row} />}
 				</div>
 			)}
 		</Dialog>

@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { CirclePlay, Pause, Play } from "lucide-react";
 import { api } from "../api/client";
+import { has } from "../api/has";
 import type { List, Schedule } from "../api/types";
 import { t, word } from "../i18n";
 import { dateTime, relative } from "../lib/format";
@@ -70,7 +71,7 @@ export function SchedulesPage() {
 			title: t("schedules.result"),
 			width: "minmax(9rem,1fr)",
 			cell: (row) =>
-				row.last_job_id ? (
+				row.last_job_id && has("GET /api/jobs") ? (
 					<Link
 						to="/manage/jobs"
 						search={{ open: row.last_job_id }}
@@ -80,7 +81,9 @@ export function SchedulesPage() {
 						<Status value={row.last_status} />
 					</Link>
 				) : (
-					"–"
+					<span title={row.last_error ?? undefined}>
+						<Status value={row.last_status} />
+					</span>
 				),
 		},
 		{

@@ -2,9 +2,10 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { RotateCcw } from "lucide-react";
 import { useId, useState } from "react";
-import { ApiError, api } from "../api/client";
-import type { Setting, SettingList } from "../api/types";
+import { ApiError } from "../api/client";
+import type { Setting } from "../api/types";
 import { t, word } from "../i18n";
+import { readSettings, writeSettings } from "../lib/settings";
 import { Badge, Card, Mono } from "../ui/bits";
 import { Button, IconButton } from "../ui/button";
 import { Dialog } from "../ui/dialog";
@@ -48,7 +49,7 @@ export function SettingsPage() {
 	const [reviewing, setReviewing] = useState(false);
 	const [error, setError] = useState<unknown>(null);
 	const [busy, setBusy] = useState(false);
-	const settings = useQuery({ queryKey: ["settings"], queryFn: () => api.get<SettingList>("/api/settings/list") });
+	const settings = useQuery({ queryKey: ["settings"], queryFn: readSettings });
 	const rows = settings.data?.data ?? [];
 	const wanted = search.toLowerCase();
 	const visible = rows.filter((row) => `${row.key} ${row.doc} ${row.section}`.toLowerCase().includes(wanted));
@@ -76,7 +77,7 @@ export function SettingsPage() {
 		setBusy(true);
 		setError(null);
 		try {
-			const next = await api.patch<SettingList>("/api/settings/list", { version: settings.data?.version, changes });
+			const next = await writeSettings(settings.data?.version ?? 0, changes);
 			client.setQueryData(["settings"], next);
 			setEdits({});
 			setReviewing(false);
@@ -260,27 +261,31 @@ function Row({
 							onChange={(event) => onEdit(event.target.value)}
 						/>
 					)}
-					<IconButton
-						label={t("settings.toDefault", { key: row.key })}
-						disabled={isFixed || (row.source === "default" && !isChanged)}
-						onClick={() => onEdit(row.source === "default" ? undefined : null)}
-					>
-						<RotateCcw size={14} aria-hidden />
-					</IconButton>
+					{row.source !== "unknown" && (
+						<IconButton
+							label={t("settings.toDefault", { key: row.key })}
+							disabled={isFixed || (row.source === "default" && !isChanged)}
+							onClick={() => onEdit(row.source === "default" ? undefined : null)}
+						>
+							<RotateCcw size={14} aria-hidden />
+						</IconButton>
+					)}
 				</div>
 				{error && (
 					<p role="alert" className="text-xs text-bad">
 						{error}
 					</p>
 				)}
-				<p className="flex flex-wrap items-center gap-2 text-xs text-muted">
-					<Badge tone={row.source === "default" ? "plain" : isFixed ? "warn" : "accent"}>
-						{word(`source_${row.source}`)}
-					</Badge>
-					<span className="truncate">
-						{t("settings.defaultIs")} {row.secret ? "–" : shown(row.default).slice(0, 80) || t("settings.empty")}
-					</span>
-				</p>
+				{row.source !== "unknown" && (
+					<p className="flex flex-wrap items-center gap-2 text-xs text-muted">
+						<Badge tone={row.source === "default" ? "plain" : isFixed ? "warn" : "accent"}>
+							{word(`source_${row.source}`)}
+						</Badge>
+						<span className="truncate">
+							{t("settings.defaultIs")} {row.secret ? "–" : shown(row.default).slice(0, 80) || t("settings.empty")}
+						</span>
+					</p>
+				)}
 			</div>
 		</div>
 	);

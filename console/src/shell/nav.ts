@@ -11,10 +11,20 @@ import {
 	Settings,
 	UsersRound,
 } from "lucide-react";
+import { has } from "../api/has";
 import type { Key } from "../i18n";
 
+/** What a page cannot be without. */
+const needs: Record<string, string> = {
+	"/manage/jobs": "GET /api/jobs",
+	"/manage/generations": "GET /api/generations",
+	"/manage/queues": "GET /api/queues",
+	"/manage/workers": "GET /api/workers",
+};
+export const isOffered = (to: string) => needs[to] === undefined || has(needs[to]);
+
 /** The pages, in the order of the sidebar. `go` is the second key of `g …`. */
-export const sections = [
+const all = [
 	{
 		title: "nav.observe",
 		pages: [
@@ -48,4 +58,9 @@ export const sections = [
 	},
 ] as const satisfies { title: Key; pages: { to: string; title: Key; icon: typeof Activity; go: string }[] }[];
 
-export const pages = sections.flatMap((section) => [...section.pages]);
+export const sections = all.map((section) => ({
+	title: section.title,
+	pages: section.pages.filter((page) => isOffered(page.to)),
+}));
+
+export const pages = sections.flatMap((section) => section.pages);

@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { ListChecks } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { api } from "../api/client";
+import { has } from "../api/has";
 import type { Bulk, List } from "../api/types";
 import { t, word } from "../i18n";
 import { number, relative } from "../lib/format";
@@ -22,7 +23,8 @@ export function Tray() {
 	const { data } = useQuery({
 		queryKey: ["bulk"],
 		queryFn: () => api.get<List<Bulk>>("/api/bulk", { limit: 10 }),
-		refetchInterval: (query) => (!connected && query.state.data?.data.some((bulk) => !isOver(bulk)) ? 2000 : false),
+		refetchInterval: (query) =>
+			connected ? false : query.state.data?.data.some((bulk) => !isOver(bulk)) ? 1500 : 15_000,
 	});
 	useEffect(() => {
 		if (!open) return;
@@ -72,14 +74,18 @@ export function Tray() {
 						return (
 							<div key={bulk.id} className="grid gap-1.5">
 								<div className="flex items-center justify-between gap-3">
-									<Link
-										to="/manage/jobs"
-										search={{ open: bulk.id }}
-										onClick={() => setOpen(false)}
-										className="truncate font-medium hover:underline"
-									>
-										{word(bulk.kind)}
-									</Link>
+									{has("GET /api/jobs") ? (
+										<Link
+											to="/manage/jobs"
+											search={{ open: bulk.id }}
+											onClick={() => setOpen(false)}
+											className="truncate font-medium hover:underline"
+										>
+											{word(bulk.kind)}
+										</Link>
+									) : (
+										<span className="truncate font-medium">{word(bulk.kind)}</span>
+									)}
 									<Status value={bulk.status} />
 								</div>
 								<Progress value={part} label={word(bulk.kind)} tone={bulk.failed > 0 ? "warn" : "accent"} />

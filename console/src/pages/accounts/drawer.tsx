@@ -2,6 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { FlaskConical, Power, Trash2 } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { api } from "../../api/client";
+import { has } from "../../api/has";
 import type { Account, AccountTest, HistoryEntry, List } from "../../api/types";
 import { t, word } from "../../i18n";
 import { dateTime, duration, number, relative } from "../../lib/format";
@@ -141,7 +142,7 @@ export function AccountDrawer({ id, onClose }: { id: string; onClose: () => void
 						<h3 className="font-semibold">{t("accounts.quota")}</h3>
 						{row.budgets.length === 0 && <p className="text-muted">{t("accounts.notReadWhy")}</p>}
 						{row.budgets.map((budget) => (
-							<QuotaLine key={budget.budget} budget={budget} now={now} />
+							<QuotaLine key={budget.name} budget={budget} now={now} />
 						))}
 					</section>
 					<form onSubmit={save} key={`${row.note}|${row.tags.join()}`} className="grid gap-3">
@@ -158,7 +159,7 @@ export function AccountDrawer({ id, onClose }: { id: string; onClose: () => void
 							</Button>
 						</div>
 					</form>
-					<History id={id} />
+					{has("GET /api/accounts/{id}/history") && <History id={id} />}
 				</div>
 			)}
 			{deleting && (

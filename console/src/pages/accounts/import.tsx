@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { FileUp } from "lucide-react";
 import { type DragEvent, useRef, useState } from "react";
 import { api } from "../../api/client";
+import { has } from "../../api/has";
 import type { Bulk, ImportPreview } from "../../api/types";
 import { t, word } from "../../i18n";
 import { number } from "../../lib/format";
@@ -11,6 +12,7 @@ import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
 import { SelectField, TextArea, TextField } from "../../ui/field";
 import { ErrorBox } from "../../ui/states";
+import { previewList, tokensOf } from "./token-list";
 
 /** Paste or drop; see what would happen; do it. The work goes on when the window is closed. */
 export function ImportWizard({ onClose }: { onClose: () => void }) {
@@ -35,13 +37,19 @@ export function ImportWizard({ onClose }: { onClose: () => void }) {
 		}
 	};
 	const look = () =>
-		attempt(async () => setPreview(await api.post<ImportPreview>("/api/accounts/preview", { text, token_type: type })));
+		attempt(async () =>
+			setPreview(
+				has("POST /api/accounts/preview")
+					? await api.post<ImportPreview>("/api/accounts/preview", { text, token_type: type })
+					: previewList(text, type),
+			),
+		);
 	const start = () =>
 		attempt(async () => {
 			const names = tags.split(/[,\s]+/).filter(Boolean);
 			setBulk(
 				await api.post<Bulk>("/api/bulk/import", {
-					text,
+					...(has("ImportAccounts.text") ? { text } : { tokens: tokensOf(text) }),
 					token_type: type,
 					...(names.length > 0 ? { tags: names } : {}),
 				}),

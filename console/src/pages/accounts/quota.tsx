@@ -21,7 +21,7 @@ export function QuotaLine({ budget, now }: { budget: Budget; now: number }) {
 		<span className="grid grid-cols-[minmax(0,1fr)] gap-1">
 			<span className="flex justify-between gap-2 text-2xs text-muted">
 				<span className="truncate">
-					{budget.budget} <span className="text-ink">{budget.remaining == null ? "?" : number(budget.remaining)}</span>
+					{budget.name} <span className="text-ink">{budget.remaining == null ? "?" : number(budget.remaining)}</span>
 					{budget.total != null && ` / ${number(budget.total)}`}
 					{budget.source === "estimated" && ` ${word("estimated")}`}
 				</span>
@@ -29,7 +29,7 @@ export function QuotaLine({ budget, now }: { budget: Budget; now: number }) {
 					<span className="shrink-0">{t("accounts.backIn", { time: span((back - now) / 1000) })}</span>
 				)}
 			</span>
-			<Progress label={budget.budget} value={part} tone={tone} />
+			<Progress label={budget.name} value={part} tone={tone} />
 		</span>
 	);
 }

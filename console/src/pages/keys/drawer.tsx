@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { ApiError, api } from "../../api/client";
+import { has } from "../../api/has";
 import type { KeyObject, KeyTerms, NewKey } from "../../api/types";
 import { t, word } from "../../i18n";
 import { dateTime, number, relative } from "../../lib/format";
@@ -17,6 +18,7 @@ const limits = [
 	["max_concurrent", 100_000],
 	["budget_units", 1_000_000_000_000],
 ] as const;
+const hasLimits = has("KeyTerms.requests_per_minute");
 
 const localTime = (ms: number | null | undefined) =>
 	ms ? new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16) : "";
@@ -85,7 +87,9 @@ export function KeyDrawer({ row, onClose, onMade }: Props) {
 							{t("ui.delete")}
 						</Button>
 					)}
-					{row && <Button onClick={() => setAsked("rotate")}>{t("keys.rotate")}</Button>}
+					{row && has("POST /api/keys/{id}/rotate") && (
+						<Button onClick={() => setAsked("rotate")}>{t("keys.rotate")}</Button>
+					)}
 					<Button type="submit" form="key-terms" kind="primary" busy={busy}>
 						{t(row ? "ui.save" : "keys.make")}
 					</Button>
@@ -141,25 +145,28 @@ export function KeyDrawer({ row, onClose, onMade }: Props) {
 						error={wrong("models")}
 					/>
 					<div className="grid gap-4 sm:grid-cols-2">
-						{limits.map(([name, most]) => (
-							<TextField
-								key={name}
-								label={t(`keys.${name}`)}
-								name={name}
-								type="number"
-								min={1}
-								max={most}
-								defaultValue={row?.[name] ?? ""}
-								placeholder="∞"
-								error={wrong(name)}
+						{hasLimits &&
+							limits.map(([name, most]) => (
+								<TextField
+									key={name}
+									label={t(`keys.${name}`)}
+									name={name}
+									type="number"
+									min={1}
+									max={most}
+									defaultValue={row?.[name] ?? ""}
+									placeholder="∞"
+									error={wrong(name)}
+								/>
+							))}
+						{hasLimits && (
+							<SelectField
+								label={t("keys.budget_period")}
+								value={period}
+								onChange={(event) => setPeriod(event.target.value)}
+								options={["total", "day", "month"].map((value) => ({ value, label: word(value) }))}
 							/>
-						))}
-						<SelectField
-							label={t("keys.budget_period")}
-							value={period}
-							onChange={(event) => setPeriod(event.target.value)}
-							options={["total", "day", "month"].map((value) => ({ value, label: word(value) }))}
-						/>
+						)}
 						<TextField
 							label={t("keys.expires")}
 							name="expires"
@@ -168,8 +175,10 @@ export function KeyDrawer({ row, onClose, onMade }: Props) {
 							error={wrong("expires_at_ms")}
 						/>
 					</div>
-					<p className="text-xs text-muted">{t("keys.limitsHint")}</p>
-					<TextArea label={t("accounts.note")} name="note" maxLength={500} rows={2} defaultValue={row?.note ?? ""} />
+					{hasLimits && <p className="text-xs text-muted">{t("keys.limitsHint")}</p>}
+					{has("KeyTerms.note") && (
+						<TextArea label={t("accounts.note")} name="note" maxLength={500} rows={2} defaultValue={row?.note ?? ""} />
+					)}
 					<CheckField label={t("keys.disabled")} name="disabled" defaultChecked={row?.status === "disabled"} />
 				</form>
 			</div>

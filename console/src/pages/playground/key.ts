@@ -1,18 +1,43 @@
 import { api } from "../../api/client";
-import type { NewKey } from "../../api/types";
+import type { KeyObject, List, NewKey } from "../../api/types";
 
 const HOUR_MS = 3_600_000;
-let made: { key: string; until: number } | null = null;
+const NAME = "Playground";
+const SLOT = "playground-key";
+type Made = { key: string; until: number };
+let made: Made | null = null;
 
-/** A client key for this page: made at its first use, ends by itself within the hour, kept in memory alone. */
+function kept(): Made | null {
+	try {
+		return made ?? (JSON.parse(sessionStorage.getItem(SLOT) ?? "null") as Made | null);
+	} catch {
+		return null;
+	}
+}
+
+/** Takes away what earlier visits left. */
+async function tidy() {
+	const { data } = await api.get<List<KeyObject>>("/api/keys");
+	const over = data.filter(
+		(key) => key.name.startsWith(NAME) && (key.expires_at_ms ?? Number.POSITIVE_INFINITY) < Date.now(),
+	);
+	await Promise.all(over.map((key) => api.delete(`/api/keys/${key.id}`)));
+}
+
+/** A client key for this tab: made when it is first needed, ends by itself within the hour. */
 export async function playgroundKey(): Promise<string> {
-	if (made && made.until - Date.now() > 60_000) return made.key;
+	const before = kept();
+	if (before && before.until - Date.now() > 60_000) return before.key;
+	await tidy();
 	const until = Date.now() + HOUR_MS;
 	const { key } = await api.post<NewKey>("/api/keys", {
-		name: `Playground ${new Date().toISOString().slice(0, 19)}`,
+		name: `${NAME} ${new Date().toISOString().slice(0, 19)}`,
 		expires_at_ms: until,
 	});
 	made = { key, until };
+	try {
+		sessionStorage.setItem(SLOT, JSON.stringify(made));
+	} catch {}
 	return key;
 }
 
