@@ -49,7 +49,10 @@ for (const lang of ["en", "zh"]) {
 			test(`every page in ${lang}, ${theme}, ${width}`, async () => {
 				const { context, page, wrong } = await visit(browser, { lang, theme, width });
 				const keep = async (name) => {
-					const wanted = (lang === "en" && theme === "light" && width === 1280) || (lang === "zh" && theme === "dark" && width === 390) || (name === "overview" && theme === "dark");
+					const wanted =
+						(lang === "en" && theme === "light" && width === 1280) ||
+						(lang === "zh" && theme === "dark" && width === 390) ||
+						(name === "overview" && theme === "dark");
 					if (!keeps || !wanted) return;
 					mkdirSync(shots, { recursive: true });
 					await page.screenshot({ path: `${shots}${name}-${lang}-${theme}-${width}.png`, scale: "css" });
@@ -64,7 +67,9 @@ for (const lang of ["en", "zh"]) {
 				for (const [name, path] of Object.entries(pages())) {
 					await page.goto(house.url + path);
 					await settled(page);
-					const scrolls = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+					const scrolls = await page.evaluate(
+						() => document.documentElement.scrollWidth > document.documentElement.clientWidth,
+					);
 					assert.equal(scrolls, false, `${name} is wider than the window`);
 					await accessible(page, name);
 					await keep(name);

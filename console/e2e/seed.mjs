@@ -8,7 +8,11 @@ export async function adminOf(house) {
 	const { token } = await answer.json();
 	return async (method, path, body) => {
 		const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-		const response = await fetch(house.url + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+		const response = await fetch(house.url + path, {
+			method,
+			headers,
+			body: body === undefined ? undefined : JSON.stringify(body),
+		});
 		const data = await response.json();
 		if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(data)}`);
 		return data;
@@ -16,7 +20,11 @@ export async function adminOf(house) {
 }
 
 export async function client(house, key, path, body) {
-	const response = await fetch(house.url + path, { method: "POST", headers: { authorization: `Bearer ${key}`, "content-type": "application/json" }, body: JSON.stringify(body) });
+	const response = await fetch(house.url + path, {
+		method: "POST",
+		headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+		body: JSON.stringify(body),
+	});
 	return { status: response.status, text: await response.text() };
 }
 
@@ -30,12 +38,18 @@ export async function seed(house) {
 	const { data } = await admin("GET", "/api/accounts");
 	const labels = [["team-a"], ["team-a", "eu"], ["backup"], ["<b>bold</b>"]];
 	for (const [at, account] of data.slice(0, 4).entries()) {
-		await admin("PATCH", `/api/accounts/${account.id}`, { tags: labels[at], note: ["North rack", "South rack", "Spare", HOSTILE][at] });
+		await admin("PATCH", `/api/accounts/${account.id}`, {
+			tags: labels[at],
+			note: ["North rack", "South rack", "Spare", HOSTILE][at],
+		});
 	}
 	for (const model of ["grok-4-fast", "grok-3-fast", "grok-4-fast"]) {
 		await client(house, key, "/v1/chat/completions", { model, messages: [{ role: "user", content: HOSTILE }] });
 	}
 	await client(house, key, "/v1/chat/completions", { model: HOSTILE, messages: [{ role: "user", content: "hi" }] });
-	await client(house, key, "/v1/images/generations", { model: "grok-imagine-1.0", prompt: "A lighthouse at dusk, waves below" });
+	await client(house, key, "/v1/images/generations", {
+		model: "grok-imagine-1.0",
+		prompt: "A lighthouse at dusk, waves below",
+	});
 	return { admin, key };
 }

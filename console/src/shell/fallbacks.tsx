@@ -17,8 +17,8 @@ export function NotFound() {
 
 export function RouteError({ error, reset }: ErrorComponentProps) {
 	return (
-		<main className="mx-auto max-w-xl p-6">
+		<div className="mx-auto max-w-xl p-6">
 			<ErrorBox error={error} retry={reset} />
-		</main>
+		</div>
 	);
 }

@@ -41,6 +41,13 @@ export function Tray() {
 	}, [open]);
 	const bulks = (data?.data ?? []).map((bulk) => ({ ...bulk, ...(jobs.get(bulk.id)?.bulk ?? {}) }));
 	const running = bulks.filter((bulk) => !isOver(bulk));
+	const ended = bulks
+		.filter(isOver)
+		.map((bulk) => bulk.id)
+		.join();
+	useEffect(() => {
+		if (data) void client.invalidateQueries({ queryKey: ["accounts"] });
+	}, [ended]);
 	const cancel = (id: string) =>
 		api
 			.post(`/api/jobs/${id}/cancel`)

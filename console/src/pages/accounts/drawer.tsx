@@ -45,11 +45,13 @@ export function AccountDrawer({ id, onClose }: { id: string; onClose: () => void
 	const remove = useMutation({
 		mutationFn: () => api.delete(`/api/accounts/${id}`),
 		onSuccess: () => {
+			client.removeQueries({ queryKey: ["accounts", "one", id] });
 			toast(t("accounts.deleted"));
 			onClose();
 		},
 		onError: toastError,
-		onSettled: refresh,
+		onSettled: () =>
+			client.invalidateQueries({ queryKey: ["accounts"], predicate: (query) => !query.queryKey.includes(id) }),
 	});
 	const row = account.data;
 	const isDisabled = row?.status === "disabled";

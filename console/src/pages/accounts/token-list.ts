@@ -27,15 +27,13 @@ export function previewList(text: string, type: string): ImportPreview {
 		known: 0,
 		repeated: fits.length - tokens.length,
 		unusable: all.filter(({ token }) => /\s/.test(token)).map(({ line }) => ({ line, reason: "it has spaces in it" })),
-		sample: fits
-			.slice(0, SAMPLE)
-			.map(({ line, token }) => ({
-				line,
-				hint: `…${token.slice(-4)}`,
-				token_type: type,
-				tags: [],
-				note: "",
-				known: false,
-			})),
+		sample: fits.slice(0, SAMPLE).map(({ line, token }) => ({
+			line,
+			hint: `…${token.slice(-4)}`,
+			token_type: type,
+			tags: [],
+			note: "",
+			known: false,
+		})),
 	};
 }

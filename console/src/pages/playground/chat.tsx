@@ -25,7 +25,9 @@ export function Chat({ model, onRaw, onCall }: Shared) {
 	const stop = useRef<AbortController | null>(null);
 	const end = useRef<HTMLDivElement>(null);
 	useEffect(() => () => stop.current?.abort(), []);
-	useEffect(() => end.current?.scrollIntoView({ block: "nearest" }), [messages]);
+	useEffect(() => {
+		end.current?.scrollIntoView({ block: "nearest" });
+	}, [messages]);
 
 	const send = async (event?: FormEvent) => {
 		event?.preventDefault();
