@@ -89,7 +89,7 @@ test("a key is made, shown once, and deleted by its name", async () => {
 	await button("New key").first().click();
 	await dialog().getByLabel("Name").fill("Bob");
 	await dialog().getByRole("button", { name: "Make a key" }).click();
-	const key = await dialog().getByRole("region", { name: "Key", exact: true }).innerText();
+	const key = await dialog().getByRole("region", { name: "Key", exact: true }).textContent();
 	assert.match(key, /^g2a_/);
 	await button("I have saved it").click();
 	await page.getByRole("row", { name: /Bob/ }).getByRole("button", { name: /Bob/ }).click();
@@ -105,7 +105,7 @@ test("a chat in the playground streams, shows its events, and moves the figures"
 	await page.getByRole("textbox", { name: "Message" }).fill("Think it through: why is the sky blue?");
 	await button("Send").click();
 	await page.getByText(/first token after/).waitFor();
-	await page.getByText("Reasoning").waitFor();
+	await page.getByText("Reasoning", { exact: true }).waitFor();
 	await page.getByRole("region", { name: "Raw events" }).getByText("[DONE]").waitFor();
 	await button("As code").click();
 	await dialog()
@@ -126,6 +126,14 @@ test("a picture is drawn in the playground", async () => {
 	const picture = page.getByRole("img", { name: "A lighthouse at dusk" });
 	await picture.waitFor();
 	assert.ok(await picture.evaluate((image) => image.decode().then(() => image.naturalWidth > 0)));
+});
+
+test("a video is made in the playground, with its progress", async () => {
+	await open("/manage/playground?mode=video");
+	await page.getByLabel("Prompt").fill("The waves roll in");
+	await button("Make the video").click();
+	await page.getByRole("progressbar", { name: "video" }).waitFor();
+	await page.locator("video").waitFor();
 });
 
 test("a setting is changed after a look at what changes", async () => {

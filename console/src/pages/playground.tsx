@@ -20,10 +20,11 @@ import { Video } from "./playground/video";
 const route = getRouteApi("/manage/playground");
 const modes = ["chat", "image", "video"] as const;
 type Mode = (typeof modes)[number];
+const can = (model: Model, what: string) => model.capabilities.includes(what);
 const fits: Record<Mode, (model: Model) => boolean> = {
-	chat: (model) => !/imag|video/i.test(model.id),
-	image: (model) => /imag/i.test(model.id) && !/video/i.test(model.id),
-	video: (model) => /video/i.test(model.id),
+	chat: (model) => can(model, "chat") && !can(model, "video"),
+	image: (model) => can(model, "image_generation") && !can(model, "video"),
+	video: (model) => can(model, "video"),
 };
 
 export function PlaygroundPage() {

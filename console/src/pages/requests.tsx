@@ -90,7 +90,7 @@ export function RequestsPage() {
 		filter,
 		100,
 		!isTail || !isPushed,
-		isTail && !frozen ? 2000 : undefined,
+		isPushed || frozen ? undefined : isTail ? 2000 : 5000,
 	);
 	const live = useLive();
 	const matches = (row: RequestRow) =>
