@@ -3,7 +3,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 
 const { paths, components } = JSON.parse(readFileSync(new URL("../../docs/openapi.json", import.meta.url), "utf8"));
 const schemas = components.schemas;
-const operations = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`));
+const operations = Object.entries(paths).flatMap(([path, methods]) =>
+	Object.entries(methods).flatMap(([method, { parameters = [] }]) => {
+		const name = `${method.toUpperCase()} ${path}`;
+		return [name, ...parameters.filter((parameter) => parameter.in === "query").map((parameter) => `${name}?${parameter.name}`)];
+	}),
+);
 const members = ["KeyTerms", "ImportAccounts", "AccountSummary", "RequestRow"].flatMap((name) => Object.keys(schemas[name]?.properties ?? {}).map((member) => `${name}.${member}`));
 const docs = Object.fromEntries(
 	[

@@ -42,78 +42,8 @@ export type System = {
 	checks: Check[];
 };
 export type Failure = { code: string; message: string };
-export type Generation = {
-	id: string;
-	kind: string;
-	model: string;
-	owner: string;
-	key_name?: string | null;
-	prompt: string;
-	status: string;
-	progress: number;
-	error?: Failure | null;
-	created_at_ms: number;
-	completed_at_ms?: number | null;
-	deleted: boolean;
-	results: { kind: string; name: string; url: string; content_type?: string | null; bytes: number; status: string }[];
-	job_ids: string[];
-};
-export type JobRow = {
-	id: string;
-	kind: string;
-	status: string;
-	step?: string | null;
-	progress: number;
-	epoch: number;
-	tries: number;
-	crashes: number;
-	owner?: string | null;
-	key_name?: string | null;
-	generation_id?: string | null;
-	account_id?: string | null;
-	upstream_id?: string | null;
-	holder?: string | null;
-	run_at_ms?: number | null;
-	deadline_at_ms?: number | null;
-	created_at_ms: number;
-	started_at_ms?: number | null;
-	finished_at_ms?: number | null;
-	error?: Failure | null;
-	args?: unknown;
-	bulk?: { total: number; done: number; failed: number } | null;
-	attempts?: {
-		epoch: number;
-		number: number;
-		account_id?: string | null;
-		started_at_ms: number;
-		finished_at_ms?: number | null;
-		outcome?: string | null;
-	}[];
-};
 export type JobCounts = { data: { kind: string; status: string; count: number }[] };
 export type JobBulk = { matched: number; changed: number };
-export type Queue = {
-	name: string;
-	paused: boolean;
-	concurrency?: number | null;
-	queued: number;
-	delayed: number;
-	running: number;
-	failed_24h: number;
-	completed_24h: number;
-	oldest_secs?: number | null;
-};
-export type Worker = {
-	id: string;
-	host: string;
-	pid: number;
-	kinds: string[];
-	started_at_ms: number;
-	beat_at_ms: number;
-	draining: boolean;
-	running: number;
-	version: string;
-};
 export type KeyLimits = {
 	requests_per_minute?: number | null;
 	tokens_per_minute?: number | null;
@@ -151,4 +81,12 @@ export type Capacity = {
 	total_requests: number;
 	next_reset_at_ms?: number | null;
 	usable_accounts: number;
+};
+/** What can be set for a queue, where it can. */
+export type QueueControl = {
+	paused: boolean;
+	concurrency?: number | null;
+	delayed: number;
+	failed_24h: number;
+	completed_24h: number;
 };

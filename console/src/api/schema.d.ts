@@ -924,7 +924,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cancel a job of the gateway's own: bulk work, a test, a sweep. What it has done stays done. */
+        /** Cancel a job: bulk work, a test, a sweep, a client's picture. What it has done stays done. */
         post: operations["cancel_own_job"];
         delete?: never;
         options?: never;
@@ -998,6 +998,130 @@ export interface paths {
         put?: never;
         /** Let a schedule go on. What was due while it was paused is not made up for. */
         post: operations["resume_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List jobs. Those that failed are the ones with the status `failed`. */
+        get: operations["list_own_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List how much work waits and runs, by the kind of jobs. */
+        get: operations["list_queues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve a job with its upstream calls. */
+        get: operations["retrieve_own_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a job again that failed or was cancelled.
+         * @description It begins where it can go on without paying twice: at its beginning, or with fetching what was made. One that was
+         *     caught with a call under way needs `resubmit`, since nobody knows whether that call counted: 409 `outcome_unknown`
+         *     without it. 409 `not_retriable` for a job that is open or done, or whose request is done or deleted.
+         */
+        post: operations["retry_own_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/generations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List requests for pictures and videos. */
+        get: operations["list_generations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/generations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Retrieve a request for pictures or a video. Its jobs, `list_own_jobs` with its `generation_id` lists. */
+        get: operations["retrieve_generation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the processes that carry work out. */
+        get: operations["list_workers"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1604,6 +1728,27 @@ export interface components {
             readonly data: components["schemas"]["Bulk"][];
             /** @description The `cursor` of the next page; null on the last. */
             readonly next_cursor?: string;
+        };
+        /**
+         * BulkProgress
+         * @description How far work on many accounts is.
+         */
+        BulkProgress: {
+            /**
+             * Format: int64
+             * @description Accounts it is about.
+             */
+            readonly total: number;
+            /**
+             * Format: int64
+             * @description Accounts that are done, well or not.
+             */
+            readonly done: number;
+            /**
+             * Format: int64
+             * @description Of these, those that failed.
+             */
+            readonly failed: number;
         };
         /**
          * CacheCleared
@@ -2269,6 +2414,78 @@ export interface components {
             readonly running: number;
         };
         /**
+         * Generation
+         * @description A request for pictures or a video.
+         */
+        Generation: {
+            /** @description The id that its client sees: `img_…` or `video_…`. */
+            readonly id: string;
+            /** @description `generation` */
+            readonly object: string;
+            /** @description `image`, `edit` or `video`. */
+            readonly kind: string;
+            /** @description The model. */
+            readonly model: string;
+            /** @description What the requests of its client key are filed under. */
+            readonly owner: string;
+            /** @description What the operator calls that key. */
+            readonly key_name?: string;
+            /** @description What to draw or film. */
+            readonly prompt: string;
+            /** @description `queued`, `in_progress`, `completed`, `failed` or `cancelled`. */
+            readonly status: string;
+            /**
+             * Format: int32
+             * @description Percent.
+             */
+            readonly progress: number;
+            /** @description Why there is no result. */
+            readonly error?: components["schemas"]["WorkFault"] & unknown;
+            /**
+             * Format: int64
+             * @description When it was accepted, in Unix milliseconds.
+             */
+            readonly created_at_ms: number;
+            /**
+             * Format: int64
+             * @description When it came to its end, in Unix milliseconds.
+             */
+            readonly completed_at_ms?: number;
+            /** @description What there is of its results. */
+            readonly results: components["schemas"]["GenerationResult"][];
+        };
+        /**
+         * GenerationList
+         * @description A page of requests for pictures and videos, the latest first.
+         */
+        GenerationList: {
+            /** @description `list` */
+            readonly object: string;
+            /** @description The requests; those that their clients deleted are none of them. */
+            readonly data: components["schemas"]["Generation"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            readonly next_cursor?: string;
+        };
+        /**
+         * GenerationResult
+         * @description A picture or video that was made.
+         */
+        GenerationResult: {
+            /** @description `image`, `video`, or `preview` for a video's still picture. */
+            readonly kind: string;
+            /** @description Its path on this gateway. */
+            readonly path: string;
+            /** @description Its type, once it is stored. */
+            readonly content_type?: string;
+            /**
+             * Format: int64
+             * @description Its size in bytes; 0 until it is stored.
+             */
+            readonly bytes: number;
+            /** @description `pending`, `stored`, `evicted` (it is fetched again when it is asked for) or `failed`. */
+            readonly status: string;
+        };
+        /**
          * GlobalSection
          * @description How the gateway presents itself.
          */
@@ -2474,6 +2691,38 @@ export interface components {
             readonly attempts?: components["schemas"]["Attempt"][];
             /** @description What there is of its results. Left out of the progress events of a stream. */
             readonly results?: components["schemas"]["Outcome"][];
+        };
+        /** @description Members that depend on the kind of the job. No secrets. */
+        JobArgs: Record<string, never>;
+        /**
+         * JobAttempt
+         * @description One upstream call of a job.
+         */
+        JobAttempt: {
+            /**
+             * Format: int64
+             * @description The job's epoch when it was made.
+             */
+            readonly epoch: number;
+            /**
+             * Format: int32
+             * @description Position among the calls of this epoch, from 1.
+             */
+            readonly number: number;
+            /** @description The account that was used. */
+            readonly account_id: string;
+            /**
+             * Format: int64
+             * @description When it was about to leave, in Unix milliseconds.
+             */
+            readonly started_at_ms: number;
+            /**
+             * Format: int64
+             * @description When its outcome was known, in Unix milliseconds.
+             */
+            readonly finished_at_ms?: number;
+            /** @description `ok`, or why it failed; null while it runs, or for ever when its worker died. */
+            readonly outcome?: string;
         };
         /** @description A JSON Schema, or any other JSON object. */
         JsonSchema: Record<string, never>;
@@ -2806,6 +3055,110 @@ export interface components {
             readonly top_errors: components["schemas"]["TopError"][];
         };
         /**
+         * OwnJob
+         * @description A job of the gateway: anything that is done beside the requests, and survives a restart.
+         */
+        OwnJob: {
+            /** @description Its id. */
+            readonly id: string;
+            /** @description `own_job` */
+            readonly object: string;
+            /** @description What it does, such as `generate_image`, `token_test` or `bulk_import`. */
+            readonly kind: string;
+            /** @description `queued`, `running`, `completed`, `failed` or `cancelled`. */
+            readonly status: string;
+            /**
+             * @description How far its work has come: `start`, `sending` (a paid call may have left), `submitted` (the upstream has begun to
+             *     answer) or `archiving` (results are being fetched).
+             */
+            readonly step: string;
+            /**
+             * Format: int32
+             * @description Percent.
+             */
+            readonly progress: number;
+            /**
+             * Format: int64
+             * @description Counts the changes of hands.
+             */
+            readonly epoch: number;
+            /**
+             * Format: int32
+             * @description Times it was tried again after an error.
+             */
+            readonly tries: number;
+            /**
+             * Format: int32
+             * @description Workers that died over it since its last step.
+             */
+            readonly crashes: number;
+            /** @description What the requests of the client key that asked for it are filed under; empty for the gateway itself. */
+            readonly owner: string;
+            /** @description What the operator calls that key. */
+            readonly key_name?: string;
+            /** @description The request for pictures or a video that it belongs to, by its public id. */
+            readonly generation_id?: string;
+            /** @description The account of its latest upstream call. */
+            readonly account_id?: string;
+            /** @description What the upstream calls it. */
+            readonly upstream_id?: string;
+            /** @description The worker process that has it. */
+            readonly worker_id?: string;
+            /**
+             * Format: int64
+             * @description Not before this time, in Unix milliseconds.
+             */
+            readonly run_at_ms: number;
+            /**
+             * Format: int64
+             * @description Given up after this time, in Unix milliseconds.
+             */
+            readonly deadline_at_ms: number;
+            /**
+             * Format: int64
+             * @description When it was accepted, in Unix milliseconds.
+             */
+            readonly created_at_ms: number;
+            /**
+             * Format: int64
+             * @description When a worker first took it, in Unix milliseconds.
+             */
+            readonly started_at_ms?: number;
+            /**
+             * Format: int64
+             * @description When it came to its end, in Unix milliseconds.
+             */
+            readonly finished_at_ms?: number;
+            /** @description Why it failed. */
+            readonly error?: components["schemas"]["WorkFault"] & unknown;
+            /** @description What it was told. */
+            readonly args: components["schemas"]["JobArgs"] & unknown;
+            /** @description How far work on many accounts is. */
+            readonly bulk?: components["schemas"]["BulkProgress"] & unknown;
+        };
+        /**
+         * OwnJobDetail
+         * @description A job with its upstream calls.
+         */
+        OwnJobDetail: {
+            /** @description The job. */
+            readonly job: components["schemas"]["OwnJob"] & unknown;
+            /** @description Its upstream calls, in their order. */
+            readonly attempts: components["schemas"]["JobAttempt"][];
+        };
+        /**
+         * OwnJobList
+         * @description A page of jobs, the latest first.
+         */
+        OwnJobList: {
+            /** @description `list` */
+            readonly object: string;
+            /** @description The jobs. */
+            readonly data: components["schemas"]["OwnJob"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            readonly next_cursor?: string;
+        };
+        /**
          * PasswordChange
          * @description Another password.
          */
@@ -2924,6 +3277,41 @@ export interface components {
             readonly audio_tokens: number;
         };
         /**
+         * Queue
+         * @description The work of one kind.
+         */
+        Queue: {
+            /** @description The kind of its jobs. */
+            readonly name: string;
+            /** @description `queue` */
+            readonly object: string;
+            /**
+             * Format: uint64
+             * @description Jobs that wait for a worker.
+             */
+            readonly queued: number;
+            /**
+             * Format: uint64
+             * @description Jobs that a worker has.
+             */
+            readonly running: number;
+            /**
+             * Format: uint64
+             * @description For how many seconds the job that has been due longest has waited; 0 when none is due.
+             */
+            readonly oldest_secs: number;
+        };
+        /**
+         * QueueList
+         * @description How much work waits and runs.
+         */
+        QueueList: {
+            /** @description `list` */
+            readonly object: string;
+            /** @description The kinds of jobs, always in the same order. */
+            readonly data: components["schemas"]["Queue"][];
+        };
+        /**
          * Readiness
          * @description `/readyz`
          */
@@ -3033,6 +3421,14 @@ export interface components {
             type: string;
             /** @description With type `json_schema`. */
             json_schema?: components["schemas"]["JsonSchemaIn"] & unknown;
+        };
+        /**
+         * RetryJob
+         * @description What is allowed about a job that is to be tried again.
+         */
+        RetryJob: {
+            /** @description Whether a call that may have been paid for may be made once more. */
+            resubmit?: boolean;
         };
         /**
          * Schedule
@@ -3647,6 +4043,67 @@ export interface components {
             readonly code: string;
             /** @description For people. */
             readonly message: string;
+        };
+        /**
+         * WorkFault
+         * @description Why work failed.
+         */
+        WorkFault: {
+            /** @description For programs, from a closed list. */
+            readonly code: string;
+            /** @description For people. */
+            readonly message: string;
+        };
+        /**
+         * Worker
+         * @description A process that carries work out.
+         */
+        Worker: {
+            /** @description Its id, another one after each start. */
+            readonly id: string;
+            /** @description `worker` */
+            readonly object: string;
+            /** @description Name of its machine. */
+            readonly host: string;
+            /**
+             * Format: int64
+             * @description Its process number there.
+             */
+            readonly pid: number;
+            /** @description The kinds of jobs that it takes. */
+            readonly kinds: string[];
+            /**
+             * Format: int64
+             * @description When it began, in Unix milliseconds.
+             */
+            readonly started_at_ms: number;
+            /**
+             * Format: int64
+             * @description Its last sign of life, in Unix milliseconds; it gives one each second.
+             */
+            readonly beat_at_ms: number;
+            /** @description Whether it takes nothing more. */
+            readonly draining: boolean;
+            /**
+             * Format: int64
+             * @description Jobs that it has.
+             */
+            readonly running: number;
+        };
+        /**
+         * WorkerList
+         * @description All living workers.
+         */
+        WorkerList: {
+            /** @description `list` */
+            readonly object: string;
+            /** @description The workers, the oldest first. */
+            readonly data: components["schemas"]["Worker"][];
+            /**
+             * Format: int64
+             * @description The time at the database, in Unix milliseconds, by which signs of life are told.
+             */
+            readonly now_ms: number;
         };
     };
     responses: never;
@@ -13882,6 +14339,1146 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description The request is not valid: `param` names the member at fault. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The API key is missing or wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description This is for others: a page of another site asks, or the password must be changed or given again first. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description There is no such model, object or path. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request does not fit how things stand: it is being worked on, or its object is not there yet. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is of a type that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The `Idempotency-Key` was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A limit is reached: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A fault of this server. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream failed or refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Nobody can serve this now: `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream did not answer in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_own_jobs: {
+        parameters: {
+            query?: {
+                /** @description Most jobs of the page: 1 to 200, by default 50. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Only of this kind. */
+                kind?: string;
+                /** @description Only `queued`, `running`, `completed`, `failed` or `cancelled` ones. */
+                status?: string;
+                /** @description Only those of the request with this public id. */
+                generation_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["OwnJobList"];
+                };
+            };
+            /** @description The request is not valid: `param` names the member at fault. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The API key is missing or wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description This is for others: a page of another site asks, or the password must be changed or given again first. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description There is no such model, object or path. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request does not fit how things stand: it is being worked on, or its object is not there yet. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is of a type that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The `Idempotency-Key` was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A limit is reached: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A fault of this server. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream failed or refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Nobody can serve this now: `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream did not answer in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_queues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["QueueList"];
+                };
+            };
+            /** @description The request is not valid: `param` names the member at fault. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The API key is missing or wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description This is for others: a page of another site asks, or the password must be changed or given again first. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description There is no such model, object or path. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request does not fit how things stand: it is being worked on, or its object is not there yet. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is of a type that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The `Idempotency-Key` was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A limit is reached: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A fault of this server. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream failed or refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Nobody can serve this now: `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream did not answer in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    retrieve_own_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["OwnJobDetail"];
+                };
+            };
+            /** @description The request is not valid: `param` names the member at fault. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The API key is missing or wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description This is for others: a page of another site asks, or the password must be changed or given again first. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description There is no such model, object or path. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request does not fit how things stand: it is being worked on, or its object is not there yet. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is of a type that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The `Idempotency-Key` was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A limit is reached: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A fault of this server. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream failed or refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Nobody can serve this now: `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream did not answer in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    retry_own_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetryJob"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["OwnJob"];
+                };
+            };
+            /** @description The request is not valid: `param` names the member at fault. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The API key is missing or wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description This is for others: a page of another site asks, or the password must be changed or given again first. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description There is no such model, object or path. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request does not fit how things stand: it is being worked on, or its object is not there yet. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is of a type that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The `Idempotency-Key` was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A limit is reached: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A fault of this server. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream failed or refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Nobody can serve this now: `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream did not answer in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_generations: {
+        parameters: {
+            query?: {
+                /** @description Most requests of the page: 1 to 200, by default 50. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Only `image`, `edit` or `video`. */
+                kind?: string;
+                /** @description Only `queued`, `in_progress`, `completed`, `failed` or `cancelled` ones. */
+                status?: string;
+                /** @description Only for this model. */
+                model?: string;
+                /** @description Only of the client key whose requests are filed under this. */
+                owner?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["GenerationList"];
+                };
+            };
+            /** @description The request is not valid: `param` names the member at fault. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The API key is missing or wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description This is for others: a page of another site asks, or the password must be changed or given again first. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description There is no such model, object or path. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request does not fit how things stand: it is being worked on, or its object is not there yet. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is of a type that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The `Idempotency-Key` was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A limit is reached: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A fault of this server. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream failed or refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Nobody can serve this now: `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream did not answer in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    retrieve_generation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Generation"];
+                };
+            };
+            /** @description The request is not valid: `param` names the member at fault. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The API key is missing or wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description This is for others: a page of another site asks, or the password must be changed or given again first. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description There is no such model, object or path. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The path does not take this method. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request does not fit how things stand: it is being worked on, or its object is not there yet. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The request's body is of a type that is not taken. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The `Idempotency-Key` was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A limit is reached: `Retry-After` says when to come back. */
+            429: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description A fault of this server. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream failed or refused. */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Nobody can serve this now: `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Whole seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description The upstream did not answer in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_workers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["WorkerList"];
                 };
             };
             /** @description The request is not valid: `param` names the member at fault. */

@@ -1,5 +1,5 @@
 // The server's types by the names that the pages use.
-import type { Capacity, KeyLimits, KeyUsage, Waterfall } from "./contract";
+import type { Capacity, KeyLimits, KeyUsage, QueueControl, Waterfall } from "./contract";
 import type { components } from "./schema";
 
 export type * from "./contract";
@@ -32,3 +32,9 @@ export type Series = Schemas["Series"];
 export type StatsOverview = Schemas["Overview"];
 export type Totals = Schemas["Totals"];
 export type SeedSettings = Schemas["SeedSettings"];
+export type Generation = Schemas["Generation"];
+export type JobRow = Schemas["OwnJob"];
+export type JobDetail = Schemas["OwnJobDetail"];
+/** Members beyond those of the document are shown where the gateway has the operations that go with them. */
+export type Queue = Schemas["Queue"] & Partial<QueueControl>;
+export type Worker = Schemas["Worker"];

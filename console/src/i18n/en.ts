@@ -84,7 +84,7 @@ export default {
 	"fall.try": "Try {n}",
 	"fall.wait": "Wait for an account",
 	"generations.about": "Pictures and videos that clients asked for.",
-	"generations.deleted": "deleted",
+	"generations.jobs": "Its jobs",
 	"generations.none": "Nothing was made yet",
 	"generations.noneWhy": "Pictures and videos appear here as soon as they are asked for.",
 	"generations.one": "Generation",
@@ -531,5 +531,4 @@ export default {
 	"workers.one": "Worker",
 	"workers.title": "Workers",
 	"workers.up": "Up",
-	"workers.version": "Version",
 };

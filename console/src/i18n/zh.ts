@@ -85,7 +85,7 @@ const zh: Record<keyof typeof en, string> = {
 	"fall.try": "第 {n} 次",
 	"fall.wait": "等待账号",
 	"generations.about": "客户端请求的图片和视频。",
-	"generations.deleted": "已删除",
+	"generations.jobs": "相关任务",
 	"generations.none": "还没有生成内容",
 	"generations.noneWhy": "收到请求后，图片和视频会显示在这里。",
 	"generations.one": "生成",
@@ -528,7 +528,6 @@ const zh: Record<keyof typeof en, string> = {
 	"workers.one": "工作进程",
 	"workers.title": "工作进程",
 	"workers.up": "运行时长",
-	"workers.version": "版本",
 };
 
 export default zh;

@@ -3,6 +3,7 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { Ban, Download, Film, ImageIcon, Images, RotateCcw } from "lucide-react";
 import { useState } from "react";
 import { api } from "../api/client";
+import { has } from "../api/has";
 import type { Generation } from "../api/types";
 import { t, word } from "../i18n";
 import { bytes, dateTime, mediaPath, relative } from "../lib/format";
@@ -29,7 +30,7 @@ export function GenerationsPage() {
 	return (
 		<Page title={t("nav.generations")} about={t("generations.about")}>
 			<Filters
-				search={{ name: "search", label: t("generations.search") }}
+				search={has("GET /api/generations?search") ? { name: "search", label: t("generations.search") } : undefined}
 				choices={[
 					{
 						name: "kind",
@@ -101,13 +102,13 @@ function Tile({ row, onOpen }: { row: Generation; onOpen: () => void }) {
 	const picture = row.results.find(
 		(result) => result.content_type?.startsWith("image/") || result.kind === "image" || result.kind === "thumbnail",
 	);
-	const path = mediaPath(picture?.url);
+	const path = mediaPath(picture?.path);
 	const Icon = row.kind === "video" ? Film : ImageIcon;
 	return (
 		<li className="group overflow-hidden rounded-lg border bg-surface shadow-card">
 			<button type="button" onClick={onOpen} className="grid w-full text-left">
 				<span className="relative grid aspect-square w-full place-items-center overflow-hidden bg-sunken text-muted">
-					{path && !row.deleted && !isBroken ? (
+					{path && !isBroken ? (
 						<img
 							src={path}
 							alt={row.prompt}
@@ -118,7 +119,7 @@ function Tile({ row, onOpen }: { row: Generation; onOpen: () => void }) {
 					) : (
 						<span className="grid justify-items-center gap-2 p-4 text-center text-sm">
 							<Icon size={26} aria-hidden />
-							{row.deleted ? t("generations.deleted") : row.error ? row.error.code : word(row.status)}
+							{row.error ? row.error.code : word(row.status)}
 						</span>
 					)}
 					{row.kind === "video" && (
@@ -161,12 +162,12 @@ function GenerationDrawer({ id, onClose }: { id: string; onClose: () => void }) 
 			footer={
 				row && (
 					<>
-						{!isOver(row.status) && (
+						{has("POST /api/generations/{id}/cancel") && !isOver(row.status) && (
 							<Button kind="danger" icon={<Ban size={15} aria-hidden />} onClick={() => void act("cancel")}>
 								{t("jobs.cancel")}
 							</Button>
 						)}
-						{(row.status === "failed" || row.status === "cancelled") && (
+						{has("POST /api/generations/{id}/retry") && (row.status === "failed" || row.status === "cancelled") && (
 							<Button kind="primary" icon={<RotateCcw size={15} aria-hidden />} onClick={() => void act("retry")}>
 								{t("jobs.retry")}
 							</Button>
@@ -186,10 +187,10 @@ function GenerationDrawer({ id, onClose }: { id: string; onClose: () => void }) 
 						</div>
 					)}
 					{row.results.map((result) => {
-						const path = mediaPath(result.url);
+						const path = mediaPath(result.path);
 						if (!path) return null;
 						return (
-							<figure key={result.url} className="grid gap-2">
+							<figure key={result.path} className="grid gap-2">
 								{result.content_type?.startsWith("video/") ? (
 									<video src={path} controls preload="metadata" className="w-full rounded-md border bg-sunken" />
 								) : (
@@ -224,18 +225,9 @@ function GenerationDrawer({ id, onClose }: { id: string; onClose: () => void }) 
 							["ID", <Mono key="id">{row.id}</Mono>],
 							[
 								t("nav.jobs"),
-								<span key="jobs" className="grid">
-									{row.job_ids.map((job) => (
-										<Link
-											key={job}
-											to="/manage/jobs"
-											search={{ open: job }}
-											className="font-mono text-xs text-accent underline"
-										>
-											{job}
-										</Link>
-									))}
-								</span>,
+								<Link key="jobs" to="/manage/jobs" search={{ generation_id: row.id }} className="text-accent underline">
+									{t("generations.jobs")}
+								</Link>,
 							],
 						]}
 					/>

@@ -3,7 +3,8 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { Ban, ListChecks, RotateCcw } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { ApiError, api } from "../api/client";
-import type { JobBulk, JobCounts, JobRow } from "../api/types";
+import { has } from "../api/has";
+import type { JobBulk, JobCounts, JobDetail, JobRow } from "../api/types";
 import { t, word } from "../i18n";
 import { dateTime, duration, number, relative } from "../lib/format";
 import { useCursorList } from "../lib/hooks";
@@ -20,6 +21,23 @@ import { WorkTabs } from "./work-tabs";
 
 const route = getRouteApi("/manage/jobs");
 const states = ["queued", "running", "completed", "failed", "cancelled"];
+const hasCounts = has("GET /api/jobs/counts");
+const hasBulk = has("POST /api/jobs/retry");
+const allKinds = [
+	"generate_image",
+	"generate_video",
+	"cache_media",
+	"bulk_import",
+	"bulk_test",
+	"bulk_tag",
+	"bulk_enable",
+	"bulk_disable",
+	"bulk_delete",
+	"token_test",
+	"quota_reset",
+	"sweep_media",
+	"stats_rollup",
+];
 const canRetry = (status: string) => status === "failed" || status === "cancelled";
 
 export function JobsPage() {
@@ -33,6 +51,7 @@ export function JobsPage() {
 	const counts = useQuery({
 		queryKey: ["jobs", "counts"],
 		queryFn: () => api.get<JobCounts>("/api/jobs/counts"),
+		enabled: hasCounts,
 		staleTime: 5000,
 	});
 	const { jobs } = useLive();
@@ -42,7 +61,7 @@ export function JobsPage() {
 	const isFiltered = Boolean(filter.kind || filter.status || filter.error_code);
 	const sum = (status: string) =>
 		(counts.data?.data ?? []).filter((one) => one.status === status).reduce((total, one) => total + one.count, 0);
-	const kinds = [...new Set((counts.data?.data ?? []).map((one) => one.kind))].sort();
+	const kinds = counts.data ? [...new Set(counts.data.data.map((one) => one.kind))].sort() : allKinds;
 	const matching = (counts.data?.data ?? [])
 		.filter((one) => (!filter.kind || one.kind === filter.kind) && (!filter.status || one.status === filter.status))
 		.reduce((total, one) => total + one.count, 0);
@@ -131,6 +150,7 @@ export function JobsPage() {
 			title={t("nav.jobs")}
 			about={t("jobs.about")}
 			actions={
+				hasBulk &&
 				(selected.size > 0 || isFiltered) && (
 					<>
 						<Button icon={<RotateCcw size={15} aria-hidden />} onClick={() => setAsked("retry")}>
@@ -161,7 +181,7 @@ export function JobsPage() {
 							<Dot tone={toneOf(status)} />
 							{status === "failed" ? t("jobs.dead") : word(status)}
 						</span>
-						<span className="text-xl font-semibold">{counts.data ? number(sum(status)) : "–"}</span>
+						{hasCounts && <span className="text-xl font-semibold">{counts.data ? number(sum(status)) : "–"}</span>}
 					</button>
 				))}
 			</div>
@@ -169,10 +189,14 @@ export function JobsPage() {
 				choices={[
 					{ name: "kind", label: t("jobs.kind"), options: kinds.map((value) => ({ value, label: word(value) })) },
 				]}
-				texts={[
-					{ name: "error_code", label: t("jobs.errorCode") },
-					{ name: "owner", label: t("requests.key") },
-				]}
+				texts={
+					hasBulk
+						? [
+								{ name: "error_code", label: t("jobs.errorCode") },
+								{ name: "owner", label: t("requests.key") },
+							]
+						: []
+				}
 				value={filter}
 				onChange={(value) => {
 					setSelected(new Set());
@@ -190,7 +214,7 @@ export function JobsPage() {
 					loading={list.isPending}
 					loadingMore={list.isFetchingNextPage}
 					more={() => list.hasNextPage && !list.isFetchingNextPage && void list.fetchNextPage()}
-					selected={selected}
+					selected={hasBulk ? selected : undefined}
 					onSelect={setSelected}
 					onOpen={(row) => go({ open: row.id })}
 					minWidth={880}
@@ -230,11 +254,12 @@ function JobDrawer({ id, onClose }: { id: string; onClose: () => void }) {
 	const [unknown, setUnknown] = useState(false);
 	const job = useQuery({
 		queryKey: ["jobs", "one", id],
-		queryFn: () => api.get<JobRow>(`/api/jobs/${encodeURIComponent(id)}`),
+		queryFn: () =>
+			api.get<JobDetail>(`/api/jobs/${encodeURIComponent(id)}`).then(({ job, attempts }) => ({ ...job, attempts })),
 	});
 	const act = async (what: "retry" | "cancel", body?: unknown) => {
 		try {
-			await api.post(`/api/jobs/${id}/${what}`, body);
+			await api.post(`/api/jobs/${id}/${what}`, what === "retry" ? (body ?? {}) : undefined);
 			toast(t(what === "retry" ? "jobs.retried" : "jobs.cancelled"));
 			setUnknown(false);
 		} catch (error) {
@@ -327,7 +352,7 @@ function JobDrawer({ id, onClose }: { id: string; onClose: () => void }) {
 										] as [string, ReactNode],
 									]
 								: []),
-							[t("jobs.holder"), row.holder ? <Mono key="holder">{row.holder}</Mono> : "–"],
+							[t("jobs.holder"), row.worker_id ? <Mono key="holder">{row.worker_id}</Mono> : "–"],
 							[t("jobs.created"), dateTime(row.created_at_ms)],
 							[t("jobs.runAt"), dateTime(row.run_at_ms)],
 							[t("jobs.finished"), dateTime(row.finished_at_ms)],

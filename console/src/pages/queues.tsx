@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { Pause, Play, SlidersHorizontal } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { api } from "../api/client";
+import { has } from "../api/has";
 import type { List, Queue } from "../api/types";
 import { t, word } from "../i18n";
 import { number, span } from "../lib/format";
@@ -15,6 +16,10 @@ import { Empty, ErrorBox } from "../ui/states";
 import { type Column, RowTable } from "../ui/table";
 import { toast, toastError } from "../ui/toast";
 import { WorkTabs } from "./work-tabs";
+
+/** What only a gateway that can pause them tells. */
+const isControlled = has("POST /api/queues/{name}/pause");
+const controls = ["delayed", "done", "failed", "limit", "act"];
 
 export function QueuesPage() {
 	const client = useQueryClient();
@@ -120,11 +125,11 @@ export function QueuesPage() {
 			) : (
 				<RowTable
 					label={t("queues.title")}
-					columns={columns}
+					columns={isControlled ? columns : columns.filter((column) => !controls.includes(column.key))}
 					rows={queues.data?.data ?? []}
 					id={(row) => row.name}
 					loading={queues.isPending}
-					minWidth={1080}
+					minWidth={isControlled ? 1080 : 560}
 					empty={<Empty title={t("queues.none")} />}
 				/>
 			)}

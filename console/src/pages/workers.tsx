@@ -57,7 +57,6 @@ export function WorkersPage() {
 			cell: (row) => span((now - row.started_at_ms) / 1000),
 		},
 		{ key: "pid", title: "PID", width: "5rem", right: true, cell: (row) => <Mono>{row.pid}</Mono> },
-		{ key: "version", title: t("workers.version"), width: "6rem", cell: (row) => row.version },
 		{
 			key: "kinds",
 			title: t("workers.kinds"),
