@@ -1,9 +1,15 @@
 # syntax=docker/dockerfile:1
 
+FROM node:20-bookworm-slim AS console
+WORKDIR /source/console
+COPY console .
+RUN npm ci --ignore-scripts && npm run build
+
 # Debian 12 on both sides: a binary that is linked on a newer C library does not start on an older one.
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /source
 COPY . .
+COPY --from=console /source/console/dist console/dist
 # Downloads and compiled crates stay in the builder's cache, so that a change to our own code compiles our own code.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
