@@ -48,7 +48,7 @@ export async function seed(house) {
 	}
 	await client(house, key, "/v1/chat/completions", { model: HOSTILE, messages: [{ role: "user", content: "hi" }] });
 	await client(house, key, "/v1/images/generations", {
-		model: "grok-imagine-1.0",
+		model: "grok-4-fast",
 		prompt: "A lighthouse at dusk, waves below",
 	});
 	return { admin, key };

@@ -81,9 +81,7 @@ export function SchedulesPage() {
 						<Status value={row.last_status} />
 					</Link>
 				) : (
-					<span title={row.last_error ?? undefined}>
-						<Status value={row.last_status} />
-					</span>
+					<span title={row.last_error ?? undefined}>{row.last_status ? <Status value={row.last_status} /> : "–"}</span>
 				),
 		},
 		{

@@ -13,6 +13,14 @@ type Props = { title: string; points: Point[]; lines: Line[]; format: (value: nu
 
 const css = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+/** Points without neighbours, which no line would show. */
+const lonely: uPlot.Series.Points.Filter = (self, series) => {
+	const values = self.data[series] ?? [];
+	return Array.from(values.keys()).filter(
+		(at) => values[at] != null && values[at - 1] == null && values[at + 1] == null,
+	);
+};
+
 /** Lines over time. All plots of a page share the cursor; the same figures are there as a table. */
 export function Plot({ title, points, lines, format }: Props) {
 	const box = useRef<HTMLDivElement>(null);
@@ -68,7 +76,7 @@ export function Plot({ title, points, lines, format }: Props) {
 						fill: line.area ? `color-mix(in srgb, ${css(line.colour)} 12%, transparent)` : undefined,
 						width: 1.75,
 						dash: line.dash ? [5, 4] : undefined,
-						points: { show: false },
+						points: { show: true, size: 5, fill: css(line.colour), filter: lonely },
 						spanGaps: false,
 					})),
 				],
