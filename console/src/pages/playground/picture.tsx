@@ -56,7 +56,7 @@ export function Picture({ model, onRaw, onCall }: Shared) {
 							options={["1", "2", "4"].map((value) => ({ value, label: value }))}
 						/>
 					</div>
-					<Button type="submit" kind="primary" busy={busy} disabled={!prompt.trim()}>
+					<Button type="submit" kind="primary" busy={busy} disabled={!prompt.trim() || !model}>
 						{t("play.draw")}
 					</Button>
 				</div>

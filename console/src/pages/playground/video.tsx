@@ -69,7 +69,7 @@ export function Video({ model, onRaw, onCall }: Shared) {
 					required
 				/>
 				<div className="flex justify-end">
-					<Button type="submit" kind="primary" busy={busy || isRunning} disabled={!prompt.trim()}>
+					<Button type="submit" kind="primary" busy={busy || isRunning} disabled={!prompt.trim() || !model}>
 						{t("play.film")}
 					</Button>
 				</div>
